@@ -1,0 +1,60 @@
+# Two commands do everything: `make synth` and `make test`. Both need Python >= 3.11 and nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+UV_VERSION := 0.13.9
+DEPLOYMENT ?= deployment.yaml
+
+.PHONY: help synth test check lint types schema lock bench clean
+.DEFAULT_GOAL := help
+
+help: ## Show the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+synth: $(VENV)/.ready ## Write dist/ from deployment.yaml (DEPLOYMENT=path for another)
+	@$(BIN)/python main.py $(DEPLOYMENT)
+
+test: $(VENV)/.ready-dev ## Run the tests
+	@$(BIN)/python -m pytest -n auto -q
+
+check: lint types test ## Everything that a change must pass
+
+lint: $(VENV)/.ready-dev ## Style and import floors
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-cache
+
+types: $(VENV)/.ready-dev ## Types
+	@$(BIN)/mypy
+
+schema: $(VENV)/.ready ## Renew the generated files under docs/
+	@$(BIN)/stackloom schema --output docs/deployment.schema.json
+	@$(BIN)/stackloom reference --output docs/reference.md
+
+bench: $(VENV)/.ready-dev ## Measure a synth against an empty cdk8s app
+	@$(BIN)/python benchmarks/synth.py
+
+LOCK := ../$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --upgrade
+
+lock: $(VENV)/.uv ## Renew the locked dependencies
+	@cd requirements && $(LOCK) ../pyproject.toml run.in -o run.lock && $(LOCK) node.in -o node.lock && $(LOCK) dev.in -o dev.lock
+
+clean: ## Remove what the other targets made, but for dist/
+	rm -rf $(VENV) node_modules build .cache
+
+$(VENV)/.uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Stackloom needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ...")'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@touch $@
+
+# cdk8s runs on Node.js. Where no supported one is on PATH, one comes from PyPI, into the environment.
+$(VENV)/.ready: requirements/run.lock requirements/node.lock pyproject.toml | $(VENV)/.uv
+	@$(UV) pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements/run.lock
+	@node -e 'process.exit(parseInt(process.versions.node) < 22)' 2>/dev/null || \
+	  $(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/node.lock
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.ready-dev: requirements/dev.lock $(VENV)/.ready
+	@$(UV) pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements/dev.lock
+	@touch $@

@@ -1,0 +1,49 @@
+"""Stackloom: OpenStack on Kubernetes, from one typed file, by plugins.
+
+This is the API for plugins. It does not start Node.js; ``stackloom.app`` (for a ``main.py``) and ``stackloom.constructs`` do.
+"""
+
+from __future__ import annotations
+
+from stackloom.errors import Location, Problem, StackloomError, did_you_mean
+from stackloom.hookspecs import hookimpl
+from stackloom.images import openstack_image
+from stackloom.manifests.files import ConfigFile, SecretDirectory, SecretFile
+from stackloom.manifests.gate import Gate
+from stackloom.manifests.pod import PodField, Privilege, Probes, Resources
+from stackloom.model.credential import Credential, SecretKey, Value
+from stackloom.model.image import Image
+from stackloom.model.output import Output
+from stackloom.model.placement import NodeRole
+from stackloom.model.service import BySize, Cleanup, Database, Endpoint, Service, ServiceUser
+from stackloom.oslo.ini import Multi
+
+__all__ = [
+    "BySize",
+    "Cleanup",
+    "ConfigFile",
+    "Credential",
+    "Database",
+    "Endpoint",
+    "Gate",
+    "Image",
+    "Location",
+    "Multi",
+    "NodeRole",
+    "Output",
+    "PodField",
+    "Privilege",
+    "Probes",
+    "Problem",
+    "Resources",
+    "SecretDirectory",
+    "SecretFile",
+    "SecretKey",
+    "Service",
+    "ServiceUser",
+    "StackloomError",
+    "Value",
+    "did_you_mean",
+    "hookimpl",
+    "openstack_image",
+]

@@ -1,0 +1,218 @@
+"""From a deployment to the output: load, build, check, write. Every problem on the way is reported, or nothing is written."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from stackloom import checks, images, incluster, publish
+from stackloom.constructs.apis import INGRESS_CLASS, PUBLIC_TLS_SECRET
+from stackloom.constructs.component import Component, new_app
+from stackloom.constructs.context import ServiceContext
+from stackloom.errors import Problem, StackloomError
+from stackloom.graph import BASE_LEVEL, Graph
+from stackloom.infra.base import build_base
+from stackloom.infra.credentials import COMPONENT as CREDENTIALS
+from stackloom.infra.credentials import build_credentials, cloud_credentials, service_credentials
+from stackloom.infra.network import service_policy
+from stackloom.manifests import objects
+from stackloom.manifests.files import ConfigFile
+from stackloom.manifests.workloads import Identity
+from stackloom.model.backend import BACKENDS, backend
+from stackloom.model.credential import Credential
+from stackloom.model.output import Output
+from stackloom.model.service import Service
+from stackloom.plugins import Plugins, blaming, collecting, load
+from stackloom.spec import loader
+from stackloom.spec.deployment import OpenStackDeployment
+from stackloom.spec.references import referenced_secrets
+from stackloom.spec.source import Source, read
+from stackloom.waves import set_waves
+
+DEPLOYMENT_VARIABLE = "STACKLOOM_DEPLOYMENT"
+ALLOW_REMOVAL_VARIABLE = "STACKLOOM_ALLOW_REMOVAL"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a synthesis wrote."""
+
+    folder: Path
+    components: int
+    objects: int
+
+    def __str__(self) -> str:
+        return f"{self.folder}: {self.objects} objects in {self.components} components"
+
+
+class Cloud:
+    """A cloud: a deployment, and the constructs that it becomes.
+
+    ``deployment`` is the path of a file, or an :class:`OpenStackDeployment` written in Python. Between making a Cloud and
+    :meth:`synth`, constructs of your own may be added to ``app``, and components changed. Raises :class:`StackloomError`.
+    """
+
+    def __init__(self, deployment: str | Path | OpenStackDeployment, *, plugins: Plugins | None = None) -> None:
+        source = _source(deployment)
+        self.plugins = plugins or load(disabled=loader.disabled_plugins(source))
+        self.deployment = loader.load(
+            source,
+            self.plugins.services,
+            [origin.plugin for origin in self.plugins.origins],
+            lambda service: blaming(self.plugins.origin_of(service.name), "in its rules"),
+        )
+        self.graph = Graph(self.deployment.services, self._source_of)
+        self.outdir = Path(os.environ.get("CDK8S_OUTDIR", "dist"))
+        self._staging = publish.staging_for(self.outdir)
+        self.app = new_app(self._staging)
+        self.components: dict[str, Component] = {}
+        self.credentials: list[Credential] = cloud_credentials()
+        self._programs = incluster.read_programs()
+        self._build()
+
+    def component(self, name: str) -> Component:
+        """The component of this name (its folder in the output): a chart of cdk8s."""
+        return self.components[name]
+
+    def synth(self, *, allow_removal: Collection[str] = ()) -> Written:
+        """Check what was built and write it to ``CDK8S_OUTDIR`` (``dist`` unless set).
+
+        A component that the folder had and that would vanish must be confirmed by name, here or in ``STACKLOOM_ALLOW_REMOVAL``.
+        """
+        output = self.output()
+        problems = checks.run_all(output, self._check_context())
+        for origin, answers in self.plugins.ask("stackloom_validate", deployment=self.deployment, output=output):
+            with collecting(problems), blaming(origin, "in stackloom_validate"):
+                found = list(answers or ())
+                if found:
+                    raise StackloomError(found)
+        confirmed = {*allow_removal, *filter(None, os.environ.get(ALLOW_REMOVAL_VARIABLE, "").split(","))}
+        problems += publish.unconfirmed_removals(self.outdir, {o.component for o in output}, confirmed)
+        if problems:
+            raise StackloomError(problems)
+        self.app.synth()
+        publish.publish(self._staging, self.outdir)
+        return Written(self.outdir, len({o.component for o in output}), len(output))
+
+    def output(self) -> list[Output]:
+        """Every object as it stands now, whoever made it."""
+        charts = {chart.node.path: chart for chart in self.app.charts}
+        found: list[Output] = []
+        for path in sorted(charts):
+            chart = charts[path]
+            bodies = chart.bodies() if isinstance(chart, Component) else chart.to_json()
+            source = chart.source if isinstance(chart, Component) else ""
+            found += [Output(path, body, source) for body in bodies]
+        return found
+
+    def _source_of(self, service: str) -> str:
+        return str(self.plugins.origin_of(service))
+
+    def _labels(self, name: str) -> dict[str, str]:
+        return {
+            "app.kubernetes.io/name": name,
+            "app.kubernetes.io/part-of": "openstack",
+            "app.kubernetes.io/managed-by": "stackloom",
+            "app.kubernetes.io/instance": self.deployment.metadata.name,
+            "application": name,
+            "component": name,
+        }
+
+    def _component(self, name: str, level: int, source: str = "") -> Component:
+        made = Component(self.app, name, namespace=self.deployment.metadata.namespace, level=level, source=source)
+        self.components[name] = made
+        return made
+
+    def _build(self) -> None:
+        problems: list[Problem] = []
+        build_base(self._component("base", BASE_LEVEL), self._labels("base"), self._programs)
+        for service in self.graph.services.values():
+            origin = self.plugins.origin_of(service.name)
+            with collecting(problems), blaming(origin, f"while building {service.name!r}"):
+                self._build_service(service)
+        self._build_credentials()
+        if problems:
+            raise StackloomError(problems)
+        for component in self.components.values():
+            set_waves(component)
+
+    def _build_service(self, service: Service) -> None:
+        assert service.build is not None  # noqa: S101 - the loader selects no service that has none
+        component = self._component(service.name, self.graph.level(service.name), self._source_of(service.name))
+        context = ServiceContext(
+            deployment=self.deployment, service=service, component=component, graph=self.graph, programs=self._programs
+        )
+        service.build(context)
+        if context.config_files:
+            data = {key: file.text for key, file in context.config_files.items()}
+            component.add(objects.config_map(context.identity(f"{service.name}-etc", "configuration"), data))
+        component.add(objects.service_account(context.identity(service.name, "access")))
+        if self.deployment.spec.features.network_policies.enabled:
+            component.add(service_policy(context.identity(service.name, "network"), self.graph, service, context.egress_ports))
+        self.credentials += [*service_credentials(service), *context.credentials]
+
+    def _build_credentials(self) -> None:
+        component = self._component(CREDENTIALS, BASE_LEVEL)
+        who = Identity(name=CREDENTIALS, namespace=self.deployment.metadata.namespace, labels=self._labels(CREDENTIALS))
+        spec = self.deployment.spec
+        toolbox = images.moved(images.TOOLBOX.reference(spec.openstack_version), spec.images.registry)
+        names = incluster.with_imports("credentials.py", self._programs)
+        program = [
+            ConfigFile(f"{incluster.PROGRAMS_DIRECTORY}/{n}", incluster.PROGRAMS_CONFIG_MAP, n, self._programs[n]) for n in names
+        ]
+        build_credentials(
+            component, who, self.deployment, self.credentials, image=images.pinned(toolbox, spec.images.digests), program=program
+        )
+
+    def _check_context(self) -> checks.CheckContext:
+        return checks.CheckContext(
+            namespace=self.deployment.metadata.namespace, credentials=tuple(self.credentials), externals=self._externals()
+        )
+
+    def _externals(self) -> checks.External:
+        """What the output leans on and does not hold: the infrastructure, and the Secrets that the operator refers to."""
+        services = self.graph.services.values()
+        backends = {backend(r, s.name).service for s in services for r in (s.requires | s.uses) & BACKENDS}
+        return checks.External.of(
+            {
+                "Service": sorted(backends),
+                "Secret": sorted({*referenced_secrets(self.deployment), PUBLIC_TLS_SECRET}),
+                "IngressClass": [INGRESS_CLASS],
+                "StorageClass": [self.deployment.spec.local_volume_storage_class],
+            }
+        )
+
+
+def _source(deployment: str | Path | OpenStackDeployment) -> Source:
+    if isinstance(deployment, OpenStackDeployment):
+        return Source.from_mapping(deployment.model_dump(by_alias=True, exclude_unset=True))
+    return read(Path(deployment))
+
+
+def deployment_path(arguments: Sequence[str] | None = None) -> str:
+    """The deployment's file: the first argument, or STACKLOOM_DEPLOYMENT, or ``deployment.yaml``."""
+    given = sys.argv[1:] if arguments is None else arguments
+    return next(iter(given), "") or os.environ.get(DEPLOYMENT_VARIABLE, "") or "deployment.yaml"
+
+
+def report(written: Written, cloud: Cloud) -> None:
+    """Say what was written, and what the preset names that is not built yet, on standard error: the cdk8s CLI shows only that."""
+    if cloud.deployment.left_out:
+        names = ", ".join(f"{s.type} ({s.name})" for s in cloud.deployment.left_out)
+        print(f"note: the preset {cloud.deployment.spec.preset} also names what is not built yet: {names}", file=sys.stderr)  # noqa: T201
+    print(written, file=sys.stderr)  # noqa: T201
+
+
+@contextmanager
+def reporting() -> Iterator[None]:
+    """Print the problems of a block to standard error, one a line, and exit with status 1; never a traceback."""
+    try:
+        yield
+    except StackloomError as error:
+        for problem in error.problems:
+            print(f"error: {problem}", file=sys.stderr)  # noqa: T201
+        sys.exit(1)

@@ -1,0 +1,368 @@
+"""What a service is built with: the ServiceContext, given to every plugin's ``build``."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+from stackloom import images
+from stackloom.constructs.apis import ApiDeployment
+from stackloom.constructs.jobs import Task, clean_database, migrate_database, register_in_catalogue
+from stackloom.constructs.variants import Variant, variants_of
+from stackloom.constructs.workers import Agent, StatefulService, Worker
+from stackloom.errors import Problem, StackloomError, did_you_mean
+from stackloom.fields import LogLevel, SpecModel
+from stackloom.graph import Graph
+from stackloom.incluster import PROGRAMS_CONFIG_MAP, PROGRAMS_DIRECTORY, with_imports
+from stackloom.manifests import objects
+from stackloom.manifests.files import ConfigFile
+from stackloom.manifests.gate import Gate
+from stackloom.manifests.workloads import Identity
+from stackloom.model.backend import BACKENDS, backend
+from stackloom.model.credential import Credential, SecretKey, Value
+from stackloom.model.image import Image
+from stackloom.model.names import BUS_OPTIONS, bus_secret, database_secret, user_secret
+from stackloom.model.service import BySize, Endpoint, Service
+from stackloom.oslo.files import logging_conf, policy_yaml
+from stackloom.oslo.ini import Multi, Sections, merge, render
+
+if TYPE_CHECKING:
+    from stackloom.constructs.component import Component
+    from stackloom.spec.deployment import OpenStackDeployment
+
+P = ParamSpec("P")
+T = TypeVar("T")
+M = TypeVar("M", bound=SpecModel)
+
+
+def word(construct: Callable[Concatenate[ServiceContext, P], T]) -> Callable[Concatenate[ServiceContext, P], T]:
+    """A construct as a method of the context, with the construct's own parameters and documentation."""
+
+    @functools.wraps(construct, updated=())
+    def speak(ctx: ServiceContext, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return construct(ctx, *args, **kwargs)
+
+    return speak
+
+
+class ServiceContext:
+    """The deployment as one service sees it, and the vocabulary in which the service is written.
+
+    ``component`` is the service's chart, for constructs that the vocabulary does not have; ``values`` is what the operator
+    changes of the service in ``spec.services``.
+    """
+
+    def __init__(
+        self,
+        *,
+        deployment: OpenStackDeployment,
+        service: Service,
+        component: Component,
+        graph: Graph,
+        programs: Mapping[str, str],
+    ) -> None:
+        self.deployment = deployment
+        self.service = service
+        self.component = component
+        self.graph = graph
+        self.name = service.name
+        self.namespace = deployment.metadata.namespace
+        self.release = deployment.spec.openstack_version
+        self.values = deployment.values_of(service)
+        self.credentials: list[Credential] = []
+        self.egress_ports: list[int] = []
+        self._programs = programs
+        self._files: dict[str, ConfigFile] = {}
+
+    def features_as(self, model: type[M]) -> M:
+        """The service's own subtree of the specification, validated: an instance of its ``features`` model."""
+        return self.deployment.features_of(self.service.features_name, model)
+
+    # -- Facts ---------------------------------------------------------------------------------------------------------
+
+    def host(self, service: str) -> str:
+        """The name by which a Service of Kubernetes in this namespace is called."""
+        return f"{service}.{self.namespace}.svc.{self.deployment.spec.internal_domain_name}"
+
+    def public_host(self, endpoint: Endpoint) -> str:
+        """The host under ``public_domain_name`` of an endpoint that is public."""
+        return f"{endpoint.public}.{self.deployment.spec.public_domain_name}"
+
+    def url(self, service_type: str, *, public: bool = False, path: bool = True, name: str = "api") -> str:
+        """The URL of a service of the cloud, as Pods call it or, with ``public``, as the cloud's users do.
+
+        Only what the service requires or uses may be asked for, because the network is open to nothing else.
+        """
+        endpoint = self.endpoint(service_type, name)
+        base = (
+            f"https://{self.public_host(endpoint)}"
+            if public and endpoint.public
+            else f"http://{self.host(endpoint.service)}:{endpoint.port}"
+        )
+        return base + (endpoint.path if path else "")
+
+    def endpoint(self, service_type: str, name: str = "api") -> Endpoint:
+        """The endpoint of a service of this type, which must be declared in ``requires`` or ``uses``."""
+        declared = self.service.requires | self.service.uses | {self.service.type}
+        if service_type not in declared:
+            raise StackloomError(
+                Problem(
+                    f"the service {self.name!r} asks for the endpoint of {service_type!r} without declaring that it depends on it",
+                    f"Add {service_type!r} to `requires` (it waits for it) or to `uses` of the Service",
+                )
+            )
+        found = self.graph.endpoint(service_type, name)
+        if found is None:
+            raise StackloomError(
+                Problem(f"nothing in this cloud has the endpoint {name!r} of {service_type!r}", "Check graph.provides() first")
+            )
+        return found
+
+    def image(self, role: str) -> str:
+        """The image of a role of this service, or of the core's ``toolbox``."""
+        known: Mapping[str, Image] = {"toolbox": images.TOOLBOX, **self.service.images}
+        if role not in known:
+            raise StackloomError(
+                Problem(f"the service {self.name!r} has no image for the role {role!r}", did_you_mean(role, known))
+            )
+        wanted = self.values.images.get(role) or images.moved(
+            known[role].reference(self.release), self.deployment.spec.images.registry
+        )
+        return images.pinned(wanted, self.deployment.spec.images.digests)
+
+    def by_size(self, numbers: BySize | int) -> int:
+        """The number for this deployment's size."""
+        return numbers if isinstance(numbers, int) else numbers.of(self.deployment.spec.size)
+
+    def replicas(self, role: str, numbers: BySize | int) -> int:
+        """How many Pods of ``role``: the operator's number (``values.replicas``), or that of the size."""
+        return self.values.replicas.get(role, self.by_size(numbers))
+
+    def resources(self, role: str, default: Mapping[str, Any]) -> dict[str, Any]:
+        """The resources of ``role``, with the operator's (``values.resources``) laid over the default."""
+        chosen = self.values.resources.get(role)
+        override = chosen.model_dump(exclude_none=True) if chosen else {}
+        merged = {part: {**default.get(part, {}), **override.get(part, {})} for part in ("requests", "limits")}
+        return {part: amounts for part, amounts in merged.items() if amounts}
+
+    def identity(self, name: str, role: str, extra: Mapping[str, str] | None = None) -> Identity:
+        """Name, namespace and labels of an object of this service; ``role`` becomes the label ``component``."""
+        labels = {
+            "app.kubernetes.io/name": self.name,
+            "app.kubernetes.io/component": role,
+            "app.kubernetes.io/part-of": "openstack",
+            "app.kubernetes.io/managed-by": "stackloom",
+            "app.kubernetes.io/instance": self.deployment.metadata.name,
+            "application": self.name,
+            "component": role,
+            "stackloom.io/release": self.release,
+        }
+        return Identity(name=name, namespace=self.namespace, labels={**labels, **(extra or {})})
+
+    # -- Configuration -------------------------------------------------------------------------------------------------
+
+    def file(self, path: str, text: str, *, key: str = "", mode: int | None = None) -> ConfigFile:
+        """A file of the service's configuration, kept in the ConfigMap ``<service>-etc``."""
+        key = key or path.rsplit("/", 1)[1]
+        new = ConfigFile(path, f"{self.name}-etc", key, text, mode)
+        known = self._files.setdefault(key, new)
+        if known.text != text:
+            raise StackloomError(
+                Problem(f"two files of the service {self.name!r} are called {key!r}", "Give one of them another `key`")
+            )
+        return new
+
+    def oslo_config(self, filename: str, sections: Sections) -> tuple[ConfigFile, ...]:
+        """An oslo.config file under ``/etc/<service>/``, with the operator's ``values.conf`` laid over, and the files that it
+        names: logging and policy. Mount them together.
+        """
+        stem = filename.removesuffix(".conf")
+        if stem not in self.service.conf:
+            raise StackloomError(
+                Problem(
+                    f"the service {self.name!r} makes the file {filename} without declaring it",
+                    f"Add {stem!r} to `conf` of the Service",
+                )
+            )
+        directory = f"/etc/{self.name}"
+        common: Sections = {
+            "DEFAULT": {"debug": self.log_level == "DEBUG", "log_config_append": f"{directory}/logging.conf"},
+            "oslo_policy": {"policy_file": f"{directory}/policy.yaml"},
+        }
+        merged = merge(common, sections, self.values.conf.get(stem, {}))
+        return (
+            self.file(f"{directory}/{filename}", render(merged)),
+            self.file(f"{directory}/logging.conf", logging_conf(self.log_level)),
+            self.file(f"{directory}/policy.yaml", policy_yaml(self.deployment.policies_of(self.service))),
+        )
+
+    @property
+    def log_level(self) -> LogLevel:
+        """The service's level (``features.logging.<service>.level``)."""
+        return self.deployment.log_level_of(self.service)
+
+    def program(self, name: str) -> tuple[ConfigFile, ...]:
+        """One of the core's programs and the modules it imports, as files in ``/opt/stackloom/programs``."""
+        return tuple(
+            ConfigFile(f"{PROGRAMS_DIRECTORY}/{n}", PROGRAMS_CONFIG_MAP, n, self._programs[n])
+            for n in with_imports(name, self._programs)
+        )
+
+    def memcached_servers(self) -> list[str]:
+        """The cache's instances, one by one: a client hashes keys over them, so the list must be the same everywhere."""
+        count = BySize(single=1, tiny=3, small=3, medium=3).of(self.deployment.spec.size)
+        return [f"memcached-{i}.{self.host('memcached')}:11211" for i in range(count)]
+
+    def keystone_authtoken(self) -> dict[str, Any]:
+        """The options of ``[keystone_authtoken]`` but for the password, which :meth:`user_env` brings."""
+        user = self.service.user
+        if user is None:
+            raise StackloomError(
+                Problem(
+                    f"the service {self.name!r} validates tokens but has no `user`", "Add user=ServiceUser(...) to the Service"
+                )
+            )
+        return {
+            "auth_type": "password",
+            "auth_url": self.url("identity"),
+            "www_authenticate_uri": self.url("identity", public=True),
+            "username": user.name,
+            "user_domain_name": "service",
+            "project_name": "service",
+            "project_domain_name": "service",
+            "region_name": self.deployment.spec.region_name,
+            "service_type": self.service.type,
+            "service_token_roles": "service",
+            "service_token_roles_required": True,
+            "memcached_servers": self.memcached_servers(),
+        }
+
+    # -- Secrets -------------------------------------------------------------------------------------------------------
+
+    def credential(
+        self, name: str, keys: Mapping[str, Value], *, readers: Iterable[str] = (), seeded: bool = False
+    ) -> Credential:
+        """A Secret that this service needs, read by its own Pods and by ``readers``."""
+        made = Credential(name=name, keys=keys, readers=frozenset({self.name, *readers}), seeded=seeded)
+        self.credentials.append(made)
+        return made
+
+    def database_env(self) -> dict[str, str | SecretKey]:
+        """The connection URLs of the service's databases, as oslo.config reads them from the environment."""
+        env: dict[str, str | SecretKey] = {}
+        for database in self.service.databases:
+            prefix = "" if database.group == "database" else f"{database.group.upper()}_"
+            secret = database_secret(self.service, database)
+            env |= {
+                f"{prefix}DB_USER": SecretKey(secret=secret, key="username"),
+                f"{prefix}DB_PASSWORD": SecretKey(secret=secret, key="password"),
+            }
+            where = f"{self.host(backend('database', self.name).service)}:3306/{database.name}"
+            env[f"OS_{database.group.upper()}__CONNECTION"] = (
+                f"mysql+pymysql://$({prefix}DB_USER):$({prefix}DB_PASSWORD)@{where}?charset=utf8"
+            )
+        return env
+
+    def notifications(self) -> dict[str, Any]:
+        """The options of ``[oslo_messaging_notifications]``: where the service reports what happens, and to which topics."""
+        features = self.deployment.spec.features
+        topics = ["notifications"]
+        if features.stacklight.enabled:
+            topics.append("stacklight_notifications")
+        if features.messaging.notifications.external.enabled:
+            topics += features.messaging.notifications.external.topics
+        cadf = features.logging.cadf
+        listened_to = len(topics) > 1 or self.deployment.has("metering") or (cadf.enabled and cadf.driver == "messagingv2")
+        drivers = [
+            name for name, wanted in (("log", cadf.enabled and cadf.driver == "log"), ("messagingv2", listened_to)) if wanted
+        ]
+        return {"driver": Multi(tuple(drivers or ["noop"])), **({"topics": topics} if listened_to else {})}
+
+    def bus_env(self) -> dict[str, str | SecretKey]:
+        """The URLs of the service's own message bus and of the one for notifications, of those that it requires or uses."""
+        env: dict[str, str | SecretKey] = {}
+        wanted = self.service.requires | self.service.uses
+        for requirement, option in BUS_OPTIONS.items():
+            if requirement in wanted:
+                prefix, secret = requirement.upper(), bus_secret(self.service, requirement)
+                env |= {
+                    f"{prefix}_USER": SecretKey(secret=secret, key="username"),
+                    f"{prefix}_PASSWORD": SecretKey(secret=secret, key="password"),
+                }
+                bus = backend(requirement, self.name)
+                env[option] = f"rabbit://$({prefix}_USER):$({prefix}_PASSWORD)@{self.host(bus.service)}:{bus.port}/{self.name}"
+        return env
+
+    def user_env(self) -> dict[str, str | SecretKey]:
+        """The password of the service's account in Keystone, for ``[keystone_authtoken]``."""
+        if self.service.user is None:
+            return {}
+        return {"OS_KEYSTONE_AUTHTOKEN__PASSWORD": SecretKey(secret=user_secret(self.service), key="password")}
+
+    def service_env(self) -> dict[str, str | SecretKey]:
+        """All of the service's credentials, for its own processes on control-plane nodes."""
+        return {**self.database_env(), **self.bus_env(), **self.user_env()}
+
+    def admin_env(self) -> dict[str, str | SecretKey]:
+        """The cloud's administrator, for Jobs that register things in Keystone: label them with the task ``catalogue``.
+
+        The Secret is the identity service's; clients need all of its keys.
+        """
+        keys = ("username", "password", "project_name", "user_domain_name", "project_domain_name")
+        return {
+            "OS_AUTH_URL": self.url("identity"),
+            "OS_IDENTITY_API_VERSION": "3",
+            "OS_INTERFACE": "internal",
+            "OS_REGION_NAME": self.deployment.spec.region_name,
+            **{f"OS_{key.upper()}": SecretKey(secret="keystone-admin", key=key) for key in keys},
+        }
+
+    # -- Vocabulary ----------------------------------------------------------------------------------------------------
+
+    def gate(self, needs: Iterable[str] | None = None, after: Sequence[Any] = ()) -> Gate:
+        """What a Pod waits for: the services that this one requires (or of them only ``needs``), and ``after``."""
+        if needs is None:
+            services = self.graph.waits_for(self.service)
+        else:
+            services = tuple(backend(n, self.name).service if n in BACKENDS else self.endpoint(n).service for n in needs)
+        gates = [item if isinstance(item, Gate) else item.awaited for item in after]
+        return Gate(
+            services=tuple(dict.fromkeys([*services, *(s for g in gates for s in g.services)])),
+            jobs=tuple(dict.fromkeys(j for g in gates for j in g.jobs)),
+            node_pods=tuple(dict.fromkeys(p for g in gates for p in g.node_pods)),
+            release=self.release,
+            image=self.image("toolbox"),
+            files=self.program("gate.py"),
+        )
+
+    api = word(ApiDeployment)
+    worker = word(Worker)
+    stateful = word(StatefulService)
+    agent = word(Agent)
+    task = word(Task)
+    migrate_database = word(migrate_database)
+    clean_database = word(clean_database)
+    register_in_catalogue = word(register_in_catalogue)
+
+    def variants(self) -> list[Variant]:
+        """The kinds of nodes that ``spec.nodes`` sets apart for this service; the last is for all others."""
+        return variants_of(self.deployment, self.service)
+
+    def allow_egress(self, *ports: int) -> None:
+        """Let the service's Pods call these TCP ports anywhere, for what lives outside the cloud (LDAP, an identity provider)."""
+        self.egress_ports += ports
+
+    def account(self, rules: Sequence[Mapping[str, Any]], name: str = "") -> str:
+        """A ServiceAccount of its own, with a Role that allows ``rules``: for Pods that talk to the Kubernetes API. Its name."""
+        who = self.identity(name or self.name, "access")
+        self.component.add(objects.service_account(who))
+        self.component.add(objects.role(who, rules))
+        subject = {"kind": "ServiceAccount", "name": who.name, "namespace": self.namespace}
+        self.component.add(objects.role_binding(who, [subject]))
+        return who.name
+
+    @property
+    def config_files(self) -> Mapping[str, ConfigFile]:
+        """All files of the service's configuration by key."""
+        return self._files

@@ -1,0 +1,161 @@
+"""Work that is done once, or by the clock: migrations, registrations, rotations, clean-ups."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from stackloom.constructs.part import Files, Part, flat
+from stackloom.manifests.gate import Gate
+from stackloom.manifests.pod import Container, Env, Pod, Resources
+from stackloom.manifests.workloads import cron_job, job
+from stackloom.model.credential import SecretKey
+from stackloom.model.names import database_secret, user_secret
+from stackloom.model.service import Database
+
+if TYPE_CHECKING:
+    from stackloom.constructs.context import ServiceContext
+
+
+class Task(Part):
+    """A Job named after its content, so that any change makes another one; with a ``schedule``, a CronJob.
+
+    It waits for the services that this one requires, or of them only for ``needs``, and for ``after``. ``before`` are
+    commands that run first, one by one. ``kind`` is the label ``stackloom.io/task`` by which a credential may admit it (the task's
+    name, unless given); ``account`` a ServiceAccount, for a task that talks to the Kubernetes API.
+    """
+
+    def __init__(
+        self,
+        ctx: ServiceContext,
+        task: str,
+        *,
+        command: Sequence[str],
+        config: Files = (),
+        image: str = "",
+        schedule: str = "",
+        suspend: bool = False,
+        needs: Sequence[str] | None = None,
+        after: Sequence[Part | Gate] = (),
+        before: Sequence[Sequence[str]] = (),
+        env: Env | None = None,
+        writable: Sequence[str] = (),
+        database: bool = True,
+        kind: str = "",
+        account: str = "",
+        resources: Resources | None = None,
+    ) -> None:
+        super().__init__(ctx, task)
+        who = ctx.identity(f"{ctx.name}-{task}", task, {"stackloom.io/task": kind or task})
+        gate = ctx.gate(needs, after)
+
+        def step(name: str, words: Sequence[str]) -> Container:
+            return Container(
+                name=name,
+                image=ctx.image(image or ctx.name),
+                command=words,
+                env={**(ctx.database_env() if database else {}), **(env or {})},
+                files=flat(config),
+                writable=writable,
+                resources=ctx.resources(task, (resources or Resources(memory="256Mi", memory_limit="1Gi")).body()),
+            )
+
+        pod = Pod(
+            containers=[step(who.name, command)],
+            init=[step(f"step-{i}", words) for i, words in enumerate(before, start=1)],
+            gate=gate,
+            service_account=account or ctx.name,
+            token=bool(account),
+            restart_policy="OnFailure",
+        )
+        if schedule:
+            self.put(cron_job(who, pod, schedule=schedule, suspend=suspend), gate=gate)
+        else:
+            self.put(job(who, pod), gate=gate)
+            self.awaited = Gate(jobs=(who.name,))
+
+
+def create_database(ctx: ServiceContext, database: Database) -> Task:
+    """Make a database, and the user that owns it, in the MariaDB cluster."""
+    secret = database_secret(ctx.service, database)
+    return Task(
+        ctx,
+        f"create-{database.name.replace('_', '-')}",
+        image="toolbox",
+        kind="database",
+        command=["python3", "/opt/stackloom/programs/database.py"],
+        config=[ctx.program("database.py")],
+        needs=["database"],
+        database=False,
+        env={
+            "DB_HOST": ctx.host("mariadb"),
+            "DB_PORT": "3306",
+            "DB_NAME": database.name,
+            "DB_ADMIN_USER": SecretKey(secret="mariadb-admin", key="username"),
+            "DB_ADMIN_PASSWORD": SecretKey(secret="mariadb-admin", key="password"),
+            "DB_USER": SecretKey(secret=secret, key="username"),
+            "DB_PASSWORD": SecretKey(secret=secret, key="password"),
+        },
+    )
+
+
+def migrate_database(ctx: ServiceContext, *steps: Sequence[str], config: Files, name: str = "db-sync", image: str = "") -> Task:
+    """Make the service's databases, then bring their schemas to this release with the commands ``steps``."""
+    created = [create_database(ctx, database) for database in ctx.service.databases]
+    *before, last = steps
+    return Task(ctx, name, command=last, before=before, config=config, image=image, needs=["database"], after=created)
+
+
+def register_in_catalogue(ctx: ServiceContext) -> Task:
+    """Enter the service, its endpoints and its account in Keystone, as the cloud's admin."""
+    services = [
+        {
+            "type": e.type,
+            "name": ctx.name,
+            "endpoints": {
+                "internal": ctx.url(ctx.service.type, name=e.name),
+                "admin": ctx.url(ctx.service.type, name=e.name),
+                "public": ctx.url(ctx.service.type, name=e.name, public=True),
+            },
+        }
+        for e in ctx.service.endpoints
+        if e.type
+    ]
+    user = ctx.service.user
+    users = [
+        {
+            "name": user.name,
+            "password_env": "SERVICE_PASSWORD",
+            "project": "service",
+            "domain": "service",
+            "roles": list(user.roles),
+        }
+        for user in ([user] if user else [])
+    ]
+    wanted = {"region": ctx.deployment.spec.region_name, "services": services, "users": users}
+    path = "/etc/stackloom/catalogue.json"
+    return Task(
+        ctx,
+        "catalogue",
+        image="toolbox",
+        command=["python3", "/opt/stackloom/programs/catalogue.py", path],
+        config=[ctx.program("catalogue.py"), ctx.file(path, json.dumps(wanted, indent=2) + "\n")],
+        needs=["identity"],
+        database=False,
+        env={
+            **ctx.admin_env(),
+            **({"SERVICE_PASSWORD": SecretKey(secret=user_secret(ctx.service), key="password")} if user else {}),
+        },
+    )
+
+
+def clean_database(ctx: ServiceContext, *steps: Sequence[str], config: Files, image: str = "") -> Task | None:
+    """Remove deleted and expired rows by the clock, as ``features.database.cleanup.<service>`` says; None where it is off."""
+    chosen = ctx.deployment.cleanup_of(ctx.service)
+    if chosen is None or not chosen.enabled or not chosen.schedule:
+        return None
+    *before, last = steps
+    return Task(
+        ctx, "db-purge", schedule=chosen.schedule, command=last, before=before, config=config, image=image, needs=["database"]
+    )

@@ -1,0 +1,169 @@
+"""Workloads that are not APIs: workers, services with state, agents on every node of a kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from stackloom.constructs.part import Files, Part, flat
+from stackloom.constructs.variants import Variant
+from stackloom.manifests.gate import Gate
+from stackloom.manifests.objects import service
+from stackloom.manifests.pod import Container, Env, Pod, Privilege, Probes, Resources
+from stackloom.manifests.workloads import daemon_set, deployment, stateful_set, volume_claim
+from stackloom.model.placement import NodeRole
+from stackloom.model.service import BySize
+
+if TYPE_CHECKING:
+    from stackloom.constructs.context import ServiceContext
+
+
+class Worker(Part):
+    """A Deployment that nobody calls: it works through a queue or a schedule, or waits to be entered (a shell).
+
+    Without ``probes`` it is ready as long as it runs. It waits for the services that this one requires, or of them only for
+    ``needs``; ``credentials`` brings those of the service.
+    """
+
+    def __init__(
+        self,
+        ctx: ServiceContext,
+        role: str,
+        *,
+        command: Sequence[str],
+        config: Files = (),
+        image: str = "",
+        replicas: BySize | int = 1,
+        after: Sequence[Part | Gate] = (),
+        env: Env | None = None,
+        writable: Sequence[str] = (),
+        probes: Probes | None = None,
+        resources: Resources | None = None,
+        needs: Sequence[str] | None = None,
+        credentials: bool = True,
+    ) -> None:
+        super().__init__(ctx, role)
+        who = ctx.identity(f"{ctx.name}-{role}", role)
+        count = ctx.replicas(role, replicas)
+        gate = ctx.gate(needs, after)
+        container = Container(
+            name=who.name,
+            image=ctx.image(image or ctx.name),
+            command=command,
+            env={**(ctx.service_env() if credentials else {}), **(env or {})},
+            files=flat(config),
+            writable=writable,
+            probes=probes,
+            resources=ctx.resources(role, (resources or Resources(memory="256Mi", memory_limit="1Gi")).body()),
+        )
+        pod = Pod(containers=[container], gate=gate, service_account=ctx.name, spread=count > 1, grace_seconds=60)
+        self.put(deployment(who, pod, replicas=count), gate=gate)
+        self.put_budget(who, count)
+
+
+class StatefulService(Part):
+    """A StatefulSet behind a headless Service, whose Pods have names, and volumes that outlive them.
+
+    ``ports`` are named; ``volumes`` gives a size for each mount path (``{"/var/lib/x": "5Gi"}``), of the storage class
+    ``storage_class``.
+    """
+
+    def __init__(
+        self,
+        ctx: ServiceContext,
+        role: str,
+        *,
+        command: Sequence[str],
+        probes: Probes,
+        ports: Mapping[str, int],
+        config: Files = (),
+        image: str = "",
+        replicas: BySize | int = 1,
+        volumes: Mapping[str, str] | None = None,
+        storage_class: str | None = None,
+        after: Sequence[Part | Gate] = (),
+        env: Env | None = None,
+        writable: Sequence[str] = (),
+        resources: Resources | None = None,
+    ) -> None:
+        super().__init__(ctx, role)
+        who = ctx.identity(f"{ctx.name}-{role}", role)
+        count = ctx.replicas(role, replicas)
+        gate = ctx.gate(after=after)
+        claims = {path: path.strip("/").replace("/", "-") for path in volumes or {}}
+        container = Container(
+            name=who.name,
+            image=ctx.image(image or ctx.name),
+            command=command,
+            env={**ctx.service_env(), **(env or {})},
+            ports=ports,
+            files=flat(config),
+            writable=writable,
+            probes=probes,
+            resources=ctx.resources(role, (resources or Resources(memory="256Mi", memory_limit="1Gi")).body()),
+            volume_mounts=[{"name": name, "mountPath": path} for path, name in claims.items()],
+        )
+        pod = Pod(containers=[container], gate=gate, service_account=ctx.name, spread=count > 1, grace_seconds=60)
+        bodies = [volume_claim(name, (volumes or {})[path], storage_class) for path, name in claims.items()]
+        self.put(stateful_set(who, pod, replicas=count, service=who.name, claims=bodies), gate=gate)
+        self.put(service(who, ports, headless=True))
+        self.put_budget(who, count)
+        self.awaited = Gate(services=(who.name,))
+
+
+class Agent(Part):
+    """One DaemonSet of an agent that runs on every node of a ``role_of_nodes``.
+
+    Make one for each of ``ctx.variants()``: together they serve every such node exactly once. An agent has no database
+    credential. ``host`` holds Pod fields like hostNetwork, ``volumes`` and ``volume_mounts`` bodies of host paths;
+    ``on_delete`` leaves it to the operator when an agent restarts, where that would cut traffic.
+    """
+
+    def __init__(
+        self,
+        ctx: ServiceContext,
+        role: str,
+        *,
+        variant: Variant,
+        role_of_nodes: NodeRole,
+        command: Sequence[str],
+        config: Files = (),
+        image: str = "",
+        after: Sequence[Part | Gate] = (),
+        env: Env | None = None,
+        writable: Sequence[str] = (),
+        probes: Probes | None = None,
+        privilege: Privilege | None = None,
+        resources: Resources | None = None,
+        host: Mapping[str, Any] | None = None,
+        volumes: Sequence[Mapping[str, Any]] = (),
+        volume_mounts: Sequence[Mapping[str, Any]] = (),
+        on_delete: bool = False,
+    ) -> None:
+        super().__init__(ctx, f"{role}{variant.suffix}")
+        who = ctx.identity(f"{ctx.name}-{role}{variant.suffix}", f"{role}{variant.suffix}", {"stackloom.io/agent": role})
+        gate = ctx.gate(after=after)
+        container = Container(
+            name=f"{ctx.name}-{role}",
+            image=ctx.image(image or ctx.name),
+            command=command,
+            env={**ctx.bus_env(), **ctx.user_env(), **(env or {})},
+            files=flat(config),
+            writable=writable,
+            probes=probes,
+            privilege=privilege,
+            resources=ctx.resources(role, (resources or Resources(memory="256Mi", memory_limit="1Gi")).body()),
+            volume_mounts=volume_mounts,
+        )
+        pod = Pod(
+            containers=[container],
+            gate=gate,
+            service_account=ctx.name,
+            role=role_of_nodes,
+            affinity=variant.affinity,
+            host=host or {},
+            volumes=volumes,
+            grace_seconds=60,
+        )
+        self.put(daemon_set(who, pod, on_delete=on_delete), gate=gate)
+        self.awaited = Gate(node_pods=(f"application={ctx.name},stackloom.io/agent={role}",))

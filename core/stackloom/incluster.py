@@ -1,0 +1,29 @@
+"""The programs that run inside the cluster: shipped in one ConfigMap, exactly as they stand in this package."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from importlib import resources
+
+PROGRAMS_CONFIG_MAP = "stackloom-programs"
+PROGRAMS_DIRECTORY = "/opt/stackloom/programs"
+_IMPORT = re.compile(r"^(?:from|import) (\w+)", re.MULTILINE)
+
+
+def read_programs() -> dict[str, str]:
+    """The text of each program by its file name, in the order of the names."""
+    folder = resources.files("stackloom.programs")
+    names = sorted(f.name for f in folder.iterdir() if f.name.endswith(".py") and f.name != "__init__.py")
+    return {name: folder.joinpath(name).read_text(encoding="utf-8") for name in names}
+
+
+def with_imports(name: str, programs: Mapping[str, str]) -> list[str]:
+    """``name`` and the programs that it imports, directly or not, sorted: what must be mounted for it to run."""
+    wanted, todo = {name}, [name]
+    while todo:
+        for module in _IMPORT.findall(programs[todo.pop()]):
+            if f"{module}.py" in programs and f"{module}.py" not in wanted:
+                wanted.add(f"{module}.py")
+                todo.append(f"{module}.py")
+    return sorted(wanted)

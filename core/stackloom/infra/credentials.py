@@ -1,0 +1,144 @@
+"""The component that provides every Secret of the cloud, by the provider that the deployment chooses.
+
+``generated``: a Job makes in the cluster what is missing and never overwrites. ``external-secrets``: the External Secrets
+Operator copies from a store. ``existing``: somebody else puts the Secrets there; this component only says which.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from stackloom.manifests import objects
+from stackloom.manifests.files import ConfigFile
+from stackloom.manifests.pod import Container, Pod, Resources
+from stackloom.manifests.workloads import Body, Identity, job
+from stackloom.model.backend import backend
+from stackloom.model.credential import Credential, Value
+from stackloom.model.names import BUS_OPTIONS, bus_secret, database_secret, user_secret
+from stackloom.model.service import Service
+
+if TYPE_CHECKING:
+    from stackloom.constructs.component import Component
+    from stackloom.spec.deployment import OpenStackDeployment
+
+COMPONENT = "credentials"
+
+
+def cloud_credentials() -> list[Credential]:
+    """What belongs to the cloud as a whole: the database's administrator."""
+    return [
+        Credential(
+            name="mariadb-admin",
+            keys={"username": Value.constant("root"), "password": Value.password()},
+            readers=frozenset({"mariadb", "task:database"}),
+        )
+    ]
+
+
+def service_credentials(service: Service) -> list[Credential]:
+    """What follows from a service's record: the users of its databases, its account in Keystone, what it declares itself."""
+    made = [
+        Credential(
+            name=database_secret(service, database),
+            keys={"username": Value.constant(database.name), "password": Value.password()},
+            readers=frozenset({service.name}),
+        )
+        for database in service.databases
+    ]
+    for requirement in sorted(BUS_OPTIONS.keys() & (service.requires | service.uses)):
+        keys = {"username": Value.constant(service.name), "password": Value.password()}
+        readers = frozenset({service.name, backend(requirement, service.name).component})
+        made.append(Credential(name=bus_secret(service, requirement), keys=keys, readers=readers))
+    if service.user:
+        keys = {"username": Value.constant(service.user.name), "password": Value.password()}
+        made.append(Credential(name=user_secret(service), keys=keys, readers=frozenset({service.name})))
+    return [*made, *service.credentials]
+
+
+def _wanted(credentials: Iterable[Credential]) -> str:
+    """The input of the credentials program."""
+    items = [
+        {
+            "name": c.name,
+            "type": c.type,
+            "seeded": c.seeded,
+            "keys": {
+                key: {"kind": v.kind, "length": v.length, "text": v.text, "source": list(v.source)}
+                for key, v in sorted(c.keys.items())
+            },
+        }
+        for c in credentials
+    ]
+    return json.dumps(items, indent=1) + "\n"
+
+
+def _external_secret(who: Identity, credential: Credential, deployment: OpenStackDeployment) -> Body:
+    chosen = deployment.spec.credentials.external_secrets
+    assert chosen is not None  # noqa: S101 - the specification's rules demand it with this provider
+    remote = f"{chosen.prefix}{credential.name}"
+    keys = [key for key, value in sorted(credential.keys.items()) if value.kind != "text"]
+    template = {key: value.text for key, value in sorted(credential.keys.items()) if value.kind == "text"}
+    target: dict[str, Any] = {"name": credential.name, "creationPolicy": "Orphan", "deletionPolicy": "Retain"}
+    if template or credential.type != "Opaque":
+        target["template"] = {"type": credential.type, "mergePolicy": "Merge", **({"data": template} if template else {})}
+    source: dict[str, Any] = (
+        {"dataFrom": [{"extract": {"key": remote}}]}
+        if credential.seeded
+        else {"data": [{"secretKey": key, "remoteRef": {"key": remote, "property": key}} for key in keys]}
+    )
+    return who.body(
+        "external-secrets.io/v1",
+        "ExternalSecret",
+        spec={
+            "secretStoreRef": {"name": chosen.store.name, "kind": chosen.store.kind},
+            "refreshInterval": chosen.refresh_interval,
+            "target": target,
+            **source,
+        },
+    )
+
+
+def build_credentials(
+    component: Component,
+    who: Identity,
+    deployment: OpenStackDeployment,
+    credentials: Sequence[Credential],
+    *,
+    image: str,
+    program: Sequence[ConfigFile],
+) -> None:
+    """Add what the deployment's provider needs to bring ``credentials`` into the cluster."""
+    provider = deployment.spec.credentials.provider
+    if provider == "external-secrets":
+        for credential in credentials:
+            name = Identity(name=credential.name, namespace=who.namespace, labels=who.labels)
+            component.add(_external_secret(name, credential, deployment))
+    if provider != "generated":
+        return
+    wanted = ConfigFile("/etc/stackloom/credentials.json", COMPONENT, "credentials.json", _wanted(credentials))
+    component.add(objects.config_map(who, {wanted.key: wanted.text}))
+    component.add(objects.service_account(who))
+    # Secrets cannot be created under a rule that names them; reading and completing them is held to those of this cloud.
+    names = sorted(
+        {c.name for c in credentials} | {v.source[0] for c in credentials for v in c.keys.values() if v.kind == "copy"}
+    )
+    component.add(
+        objects.role(
+            who,
+            [
+                {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]},
+                {"apiGroups": [""], "resources": ["secrets"], "resourceNames": names, "verbs": ["get", "patch"]},
+            ],
+        )
+    )
+    component.add(objects.role_binding(who, [{"kind": "ServiceAccount", "name": who.name, "namespace": who.namespace}]))
+    container = Container(
+        name=COMPONENT,
+        image=image,
+        command=["python3", "/opt/stackloom/programs/credentials.py", wanted.path],
+        files=[*program, wanted],
+        resources=Resources(cpu="50m", memory="64Mi", memory_limit="256Mi").body(),
+    )
+    component.add(job(who, Pod(containers=[container], service_account=who.name, token=True, restart_policy="OnFailure")))

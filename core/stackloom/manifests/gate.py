@@ -1,0 +1,73 @@
+"""Gates: what a Pod waits for before its containers start.
+
+A gate makes any order of applying converge without crash loops. It asks the Kubernetes API, with a token that no other
+container of the Pod sees, and reads nothing but EndpointSlices, Jobs and Pods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stackloom.manifests.files import ConfigFile
+
+TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gate:
+    """Services with a ready endpoint, Jobs (by the value of their label ``stackloom.io/job``) that have succeeded for this
+    release, and Pods that are ready on the same node (``application=openvswitch,component=vswitchd``).
+    """
+
+    services: tuple[str, ...] = ()
+    jobs: tuple[str, ...] = ()
+    node_pods: tuple[str, ...] = ()
+    release: str = ""
+    image: str = ""
+    files: Sequence[ConfigFile] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.services or self.jobs or self.node_pods)
+
+
+def gate_container(gate: Gate, mounts: list[dict[str, Any]], security: dict[str, Any]) -> dict[str, Any]:
+    """The init container that waits."""
+    env: list[dict[str, Any]] = [
+        {"name": "GATE_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
+    ]
+    if gate.services:
+        env.append({"name": "GATE_SERVICES", "value": ",".join(gate.services)})
+    if gate.jobs:
+        env += [{"name": "GATE_JOBS", "value": ",".join(gate.jobs)}, {"name": "GATE_RELEASE", "value": gate.release}]
+    if gate.node_pods:
+        env += [
+            {"name": "GATE_NODE_PODS", "value": ";".join(gate.node_pods)},
+            {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
+        ]
+    return {
+        "name": "gate",
+        "image": gate.image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["python3", "/opt/stackloom/programs/gate.py"],
+        "env": env,
+        "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
+        "securityContext": security,
+        "volumeMounts": [*mounts, {"name": "kubernetes-api", "mountPath": TOKEN_PATH, "readOnly": True}],
+    }
+
+
+def token_volume() -> dict[str, Any]:
+    """A token of the Pod's own account, and the API server's certificate: what a container needs to ask the API."""
+    return {
+        "name": "kubernetes-api",
+        "projected": {
+            "defaultMode": 0o440,
+            "sources": [
+                {"serviceAccountToken": {"path": "token", "expirationSeconds": 3600}},
+                {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+                {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}]}},
+            ],
+        },
+    }

@@ -1,0 +1,247 @@
+"""A Pod, as a service describes it, and the Pod template that comes of it.
+
+What every Pod gets stands here once: an unprivileged user, a read-only root, no token, gates, spreading, a checksum of
+the files it reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from stackloom.manifests.files import File, mounts_and_volumes
+from stackloom.manifests.gate import Gate, gate_container, token_volume
+from stackloom.model.credential import SecretKey
+from stackloom.model.placement import NodeRole
+from stackloom.names import LABEL_PREFIX, content_hash
+
+
+@dataclass(frozen=True, slots=True)
+class PodField:
+    """A value that the Pod knows of itself when it runs, by the path of the downward API."""
+
+    path: str
+
+
+Env = Mapping[str, str | SecretKey | PodField]
+
+# The user and group that the published OpenStack images run as.
+OPENSTACK_UID = 42424
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resources:
+    """What a container asks for and may not exceed. CPU has no limit: throttling slows a service that could run."""
+
+    cpu: str = "100m"
+    memory: str = "128Mi"
+    memory_limit: str = "512Mi"
+
+    def body(self, override: Mapping[str, Mapping[str, str]] | None = None) -> dict[str, Any]:
+        """The container's ``resources``, with the operator's ``requests`` and ``limits`` laid over."""
+        base: dict[str, dict[str, str]] = {
+            "requests": {"cpu": self.cpu, "memory": self.memory},
+            "limits": {"memory": self.memory_limit},
+        }
+        for part, amounts in (override or {}).items():
+            base[part] = {**base.get(part, {}), **amounts}
+        return base
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Probes:
+    """How a container shows that it lives: an HTTP path on the port named ``port``, or a command."""
+
+    path: str = ""
+    port: str = "api"
+    command: tuple[str, ...] = ()
+    timeout: int = 5
+    period: int = 10
+    startup_seconds: int = 300
+
+    def body(self) -> dict[str, Any]:
+        """Startup, readiness and liveness. Liveness is three times as patient: a restart must cure more than it costs."""
+        action: dict[str, Any] = (
+            {"exec": {"command": list(self.command)}} if self.command else {"httpGet": {"path": self.path, "port": self.port}}
+        )
+        timing = {"periodSeconds": self.period, "timeoutSeconds": self.timeout}
+        return {
+            "startupProbe": {**action, **timing, "failureThreshold": max(1, self.startup_seconds // self.period)},
+            "readinessProbe": {**action, **timing, "failureThreshold": 2},
+            "livenessProbe": {**action, **timing, "failureThreshold": 6},
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Privilege:
+    """What a container needs beyond an ordinary one, and why: the reason stands on the Pod for its reviewer."""
+
+    reason: str
+    privileged: bool = False
+    capabilities: tuple[str, ...] = ()
+    user: int | None = None
+    writable_root: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Container:
+    """One container. ``writable`` are directories that it may write: empty, and lost with the Pod."""
+
+    name: str
+    image: str
+    command: Sequence[str]
+    env: Env = field(default_factory=dict)
+    ports: Mapping[str, int] = field(default_factory=dict)
+    files: Sequence[File] = ()
+    writable: Sequence[str] = ()
+    resources: Mapping[str, Any] = field(default_factory=lambda: Resources().body())
+    probes: Probes | None = None
+    privilege: Privilege | None = None
+    drain_seconds: int = 0
+    volume_mounts: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pod:
+    """A Pod: its containers, where it runs, what it waits for.
+
+    ``user`` is the numeric user and group of its containers; ``token`` says that its main containers talk to the Kubernetes
+    API; ``volumes`` and ``host`` are bodies for what the vocabulary does not cover (hostPath, hostNetwork, ...).
+    """
+
+    containers: Sequence[Container]
+    init: Sequence[Container] = ()
+    role: NodeRole | None = NodeRole.CONTROL_PLANE
+    gate: Gate = field(default_factory=Gate)
+    service_account: str = "default"
+    user: int = OPENSTACK_UID
+    token: bool = False
+    grace_seconds: int = 30
+    restart_policy: str = "Always"
+    affinity: Mapping[str, Any] | None = None
+    spread: bool = False
+    volumes: Sequence[Mapping[str, Any]] = ()
+    host: Mapping[str, Any] = field(default_factory=dict)
+
+
+def env_body(env: Env) -> list[dict[str, Any]]:
+    """``env`` as a container wants it: plain values last, so that each ``$(NAME)`` in them is defined before it."""
+    plain, referred = [], []
+    for name, value in env.items():
+        match value:
+            case SecretKey():
+                referred.append({"name": name, "valueFrom": {"secretKeyRef": {"name": value.secret, "key": value.key}}})
+            case PodField():
+                referred.append({"name": name, "valueFrom": {"fieldRef": {"fieldPath": value.path}}})
+            case _:
+                plain.append({"name": name, "value": value})
+    return referred + plain
+
+
+def _security(privilege: Privilege | None) -> dict[str, Any]:
+    p = privilege or Privilege(reason="")
+    if p.privileged:
+        return {
+            "privileged": True,
+            "readOnlyRootFilesystem": not p.writable_root,
+            "runAsUser": p.user or 0,
+            "runAsNonRoot": bool(p.user),
+        }
+    body: dict[str, Any] = {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": not p.writable_root,
+    }
+    if p.capabilities:
+        body["capabilities"]["add"] = sorted(p.capabilities)
+    if p.user is not None:
+        body |= {"runAsUser": p.user, "runAsGroup": p.user, "runAsNonRoot": p.user != 0}
+    return body
+
+
+def _container(c: Container, mounts: list[dict[str, Any]], *, init: bool = False) -> dict[str, Any]:
+    body: dict[str, Any] = {"name": c.name, "image": c.image, "imagePullPolicy": "IfNotPresent", "command": list(c.command)}
+    if c.env:
+        body["env"] = env_body(c.env)
+    if c.ports:
+        body["ports"] = [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in c.ports.items()]
+    if c.probes and not init:
+        body |= c.probes.body()
+    if c.drain_seconds:
+        # The endpoint leaves the load balancers a moment after SIGTERM is due: keep serving for that moment.
+        body["lifecycle"] = {"preStop": {"exec": {"command": ["sleep", str(c.drain_seconds)]}}}
+    body["resources"] = dict(c.resources)
+    body["securityContext"] = _security(c.privilege)
+    body["volumeMounts"] = [
+        *mounts,
+        *({"name": "scratch", "mountPath": path, "subPath": path.strip("/").replace("/", "-")} for path in ("/tmp", *c.writable)),
+        *map(dict, c.volume_mounts),
+    ]
+    return body
+
+
+def _annotations(pod: Pod) -> dict[str, str]:
+    containers = [*pod.init, *pod.containers]
+    annotations = {}
+    files = {f.path: f.checksum_of for c in containers for f in c.files if f.checksum_of}
+    if files:
+        annotations[f"{LABEL_PREFIX}/config-checksum"] = content_hash(files, 16)
+    reasons = {c.privilege.reason: None for c in containers if c.privilege}
+    if reasons:
+        annotations[f"{LABEL_PREFIX}/privilege-reason"] = "; ".join(reasons)
+    return annotations
+
+
+def pod_template(pod: Pod, labels: Mapping[str, str], selector: Mapping[str, str]) -> dict[str, Any]:
+    """The ``template`` of a workload: ``labels`` are all of the Pod's labels, ``selector`` those that name its peers."""
+    every = [*pod.init, *pod.containers]
+    mounts, volumes = mounts_and_volumes([*(c.files for c in every), pod.gate.files if pod.gate else ()])
+    bodies = [_container(c, mounts[i], init=i < len(pod.init)) for i, c in enumerate(every)]
+    init, containers = bodies[: len(pod.init)], bodies[len(pod.init) :]
+    if pod.gate:
+        init.insert(0, gate_container(pod.gate, mounts[-1], _security(None)))
+    if pod.gate or pod.token:
+        volumes.append(token_volume())
+    if pod.token:
+        for body in containers:
+            body["volumeMounts"].append(
+                {"name": "kubernetes-api", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount", "readOnly": True}
+            )
+    spec: dict[str, Any] = {
+        "serviceAccountName": pod.service_account,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "restartPolicy": pod.restart_policy,
+        "terminationGracePeriodSeconds": pod.grace_seconds,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": pod.user,
+            "runAsGroup": pod.user,
+            "fsGroup": pod.user,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        **pod.host,
+    }
+    if pod.role:
+        spec["nodeSelector"] = pod.role.labels
+    if pod.affinity:
+        spec["affinity"] = dict(pod.affinity)
+    if pod.spread:
+        spec["topologySpreadConstraints"] = [
+            {
+                "maxSkew": 1,
+                "topologyKey": "kubernetes.io/hostname",
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchLabels": dict(selector)},
+            }
+        ]
+    if init:
+        spec["initContainers"] = init
+    spec["containers"] = containers
+    spec["volumes"] = [*volumes, *map(dict, pod.volumes), {"name": "scratch", "emptyDir": {}}]
+    metadata: dict[str, Any] = {"labels": dict(labels)}
+    annotations = _annotations(pod)
+    if annotations:
+        metadata["annotations"] = annotations
+    return {"metadata": metadata, "spec": spec}

@@ -1,0 +1,1 @@
+"""Frozen records in which plugins and the core say what a service is and needs."""

@@ -1,0 +1,30 @@
+"""The infrastructure that services stand on, by the names with which they require it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """Infrastructure behind a Service of Kubernetes: ``component`` is its folder and its Pods' ``application`` label."""
+
+    component: str
+    service: str
+    port: int
+
+
+_SHARED = {
+    "database": Backend("mariadb", "mariadb", 3306),
+    "cache": Backend("memcached", "memcached", 11211),
+    "coordination": Backend("etcd", "etcd", 2379),
+    "notifications": Backend("rabbitmq-notifications", "rabbitmq-notifications", 5672),
+}
+BACKENDS = frozenset({*_SHARED, "messaging"})
+
+
+def backend(requirement: str, service: str) -> Backend:
+    """What stands behind ``requirement`` for the service of this name: the bus is the service's own, the rest is shared."""
+    if requirement == "messaging":
+        return Backend(f"rabbitmq-{service}", f"rabbitmq-{service}", 5672)
+    return _SHARED[requirement]

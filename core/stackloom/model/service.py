@@ -1,0 +1,120 @@
+"""What a plugin says of a service: frozen records, read by the whole core and by nobody changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from stackloom.fields import Preset, Size, SpecModel
+from stackloom.model.credential import Credential
+from stackloom.model.image import Image
+
+if TYPE_CHECKING:
+    from stackloom.constructs.context import ServiceContext
+    from stackloom.errors import Problem
+    from stackloom.spec.deployment import OpenStackDeployment
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BySize:
+    """A number that grows with ``spec.size``: replicas, workers."""
+
+    single: int = 1
+    tiny: int
+    small: int
+    medium: int
+
+    def of(self, size: Size) -> int:
+        """The number for a size."""
+        number: int = getattr(self, size)
+        return number
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Endpoint:
+    """A port on which a service is called, behind a Service of Kubernetes of the name ``service``.
+
+    ``type`` is the entry in Keystone's catalogue (None: not in it); ``path`` is appended to its URLs. ``public`` is the
+    host's first label under ``public_domain_name`` (None: not reachable from outside).
+    """
+
+    service: str
+    port: int
+    type: str | None = None
+    path: str = ""
+    public: str | None = None
+    name: str = "api"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServiceUser:
+    """The account in Keystone with which a service calls other services, in the project and the domain ``service``."""
+
+    name: str
+    roles: tuple[str, ...] = ("admin", "service")
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A schema in the MariaDB cluster, with a user of its own.
+
+    Its connection URL reaches the service as the option ``connection`` of ``group``, through the environment.
+    """
+
+    name: str
+    group: str = "database"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cleanup:
+    """Defaults of ``features.database.cleanup.<service>``: a CronJob that removes deleted rows."""
+
+    schedule: str
+    age: int | None = 30
+    batch: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Service:
+    """A service of the cloud.
+
+    ``type`` is its name in the deployment's ``services`` (``identity``), ``name`` what runs it (``keystone``): the name of
+    its folder in ``dist/``, of its subtree in ``features`` and of its ``values``. ``requires`` names service types and
+    the infrastructure ``database``, ``cache``, ``messaging``, ``coordination``: from it come the start order, the gates,
+    the network policies and the refusal of a cloud that lacks one. ``uses`` names what it calls when that is there: the
+    network is opened, but nothing waits for it and it may be missing. ``build`` contributes the constructs.
+
+    ``features`` models ``spec.features.<features_key>``, ``node_features`` what of it may differ by node
+    (``spec.nodes.<label::value>.features.<features_key>``); ``rules`` checks what one field cannot: it gets the whole
+    validated deployment and yields problems whose path is relative to ``spec`` (``features.glance.backends``).
+    ``defaults`` are the preset's values of that subtree, laid under the operator's. A service without ``build`` is
+    modelled but not made yet: a deployment that asks for it is refused.
+
+    ``conf`` lists the oslo.config files that an operator may override as ``values.conf.<file without .conf>``; ``images`` the
+    roles that ``values.images`` may replace.
+    """
+
+    name: str
+    type: str
+    build: Callable[[ServiceContext], None] | None = None
+    features: type[SpecModel] | None = None
+    features_key: str = ""
+    node_features: type[SpecModel] | None = None
+    rules: Callable[[OpenStackDeployment], Iterable[Problem]] | None = None
+    presets: frozenset[Preset] = frozenset()
+    defaults: Mapping[Preset, Mapping[str, Any]] = field(default_factory=dict)
+    requires: frozenset[str] = frozenset()
+    uses: frozenset[str] = frozenset()
+    endpoints: tuple[Endpoint, ...] = ()
+    images: Mapping[str, Image] = field(default_factory=dict)
+    databases: tuple[Database, ...] = ()
+    user: ServiceUser | None = None
+    credentials: tuple[Credential, ...] = ()
+    conf: tuple[str, ...] = ()
+    cleanup: Cleanup | None = None
+
+    @property
+    def features_name(self) -> str:
+        """The key of its subtree in ``spec.features``."""
+        return self.features_key or self.name

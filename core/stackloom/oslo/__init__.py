@@ -1,0 +1,1 @@
+"""oslo.config, as files: how the configuration of an OpenStack service is written."""

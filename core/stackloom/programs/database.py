@@ -1,0 +1,159 @@
+"""Make a database and the account that owns it: ``database.py``, in an image with PyMySQL.
+
+DB_HOST, DB_PORT, DB_ADMIN_USER and DB_ADMIN_PASSWORD say where and as whom; DB_NAME, DB_USER and DB_PASSWORD what to make. A
+password is set only where logging in with it fails, so running it again changes nothing, and a rotated password takes effect.
+
+The character set is utf8mb3 because the services' own migrations say so: many of their tables are declared utf8 by name, and
+a foreign key between one of these and a table that inherited utf8mb4 from its database is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+import pymysql
+from program import Failure, environment, patiently, run, say
+from pymysql.constants import CR, ER
+
+CHARACTER_SET, COLLATION = "utf8mb3", "utf8mb3_general_ci"
+PATIENCE_SECONDS = 300
+CONNECT_SECONDS = 10
+IDENTIFIER = re.compile(r"[A-Za-z0-9_]{1,64}")
+SYSTEM_DATABASES = frozenset({"information_schema", "mysql", "performance_schema", "sys"})
+SYSTEM_USERS = frozenset({"mariadb.sys", "mysql", "root"})
+UNKNOWN_COM_ERROR = 1047  # Galera: the node has not joined, or has lost its peers
+STARTING = frozenset(
+    {
+        CR.CR_CONN_HOST_ERROR,
+        CR.CR_SERVER_GONE_ERROR,
+        CR.CR_SERVER_LOST,
+        ER.CON_COUNT_ERROR,
+        ER.LOCK_DEADLOCK,
+        ER.SERVER_SHUTDOWN,
+        UNKNOWN_COM_ERROR,
+    }
+)
+WRONG_PASSWORD = frozenset({ER.ACCESS_DENIED_ERROR})
+
+Cursor = pymysql.cursors.Cursor
+
+
+class NotReady(Failure):
+    """The server does not take connections yet."""
+
+
+class Denied(Failure):
+    """The server does not accept this account with this password."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wanted:
+    """What is to be made, and where."""
+
+    host: str
+    port: int
+    admin: str
+    admin_password: str = field(repr=False)
+    database: str
+    user: str
+    password: str = field(repr=False)
+
+    def check(self) -> None:
+        """Raise Failure for names that are not plain, or belong to the server itself."""
+        for what, name, taken in (
+            ("DB_NAME", self.database, SYSTEM_DATABASES),
+            ("DB_USER", self.user, SYSTEM_USERS | {self.admin}),
+        ):
+            if not IDENTIFIER.fullmatch(name):
+                raise Failure(f"{what} is {name!r}: use 1 to 64 letters, digits and underscores")
+            if name.lower() in taken:
+                raise Failure(f"{what} is {name!r}, which belongs to the server")
+
+
+def statements(database: str) -> tuple[str, str, str]:
+    """What makes the database, the account (parameters: name, password) and its rights (parameter: name).
+
+    In a GRANT the name of a database is a pattern, and an underscore would stand for any character.
+    """
+    pattern = database.replace("_", r"\_")
+    return (
+        f"CREATE DATABASE IF NOT EXISTS `{database}` CHARACTER SET {CHARACTER_SET} COLLATE {COLLATION}",
+        "CREATE USER IF NOT EXISTS %s@'%%' IDENTIFIED BY %s",
+        f"GRANT ALL PRIVILEGES ON `{pattern}`.* TO %s@'%%'",
+    )
+
+
+def connect(wanted: Wanted, user: str, password: str, database: str | None = None) -> pymysql.Connection[Cursor]:
+    """A connection as this user. Raises NotReady, Denied or Failure."""
+    try:
+        return pymysql.connect(
+            host=wanted.host,
+            port=wanted.port,
+            user=user,
+            password=password,
+            database=database,
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=60,
+            autocommit=True,
+        )
+    except (pymysql.MySQLError, OSError) as error:
+        raise _failure(wanted, user, error) from error
+
+
+def _failure(wanted: Wanted, user: str, error: Exception) -> Failure:
+    code = error.args[0] if error.args else 0
+    reason = error.args[-1] if error.args else type(error).__name__
+    text = f"MariaDB at {wanted.host}:{wanted.port}: {reason}"
+    if isinstance(error, OSError) or code in STARTING:
+        return NotReady(text)
+    return Denied(f"{text} (as {user})") if code in WRONG_PASSWORD else Failure(text)
+
+
+def make(wanted: Wanted) -> None:
+    """Make what is absent. Raises NotReady where it helps to try again, Failure where it does not."""
+    create_database, create_user, grant = statements(wanted.database)
+    with connect(wanted, wanted.admin, wanted.admin_password) as admin, admin.cursor() as cursor:
+        try:
+            if not cursor.execute("SHOW DATABASES WHERE `Database` = %s", (wanted.database,)):
+                cursor.execute(create_database)
+                say(f"created database {wanted.database}")
+            cursor.execute(create_user, (wanted.user, wanted.password))
+            cursor.execute(grant, (wanted.user,))
+            if not _can_log_in(wanted):
+                cursor.execute("ALTER USER %s@'%%' IDENTIFIED BY %s", (wanted.user, wanted.password))
+                say(f"set the password of user {wanted.user}")
+        except pymysql.MySQLError as error:
+            raise _failure(wanted, wanted.admin, error) from error
+    connect(wanted, wanted.user, wanted.password, wanted.database).close()
+    say(f"user {wanted.user} has all rights on database {wanted.database}")
+
+
+def _can_log_in(wanted: Wanted) -> bool:
+    try:
+        connect(wanted, wanted.user, wanted.password).close()
+    except Denied:
+        return False
+    return True
+
+
+def main(_arguments: list[str]) -> None:
+    """Make the database and the account that the environment names."""
+    host, port, admin, admin_password, database, user, password = environment(
+        "DB_HOST", "DB_PORT", "DB_ADMIN_USER", "DB_ADMIN_PASSWORD", "DB_NAME", "DB_USER", "DB_PASSWORD"
+    )
+    wanted = Wanted(
+        host=host,
+        port=int(port),
+        admin=admin,
+        admin_password=admin_password,
+        database=database,
+        user=user,
+        password=password,
+    )
+    wanted.check()
+    patiently(lambda: make(wanted), NotReady, seconds=PATIENCE_SECONDS)
+
+
+if __name__ == "__main__":
+    run(main)

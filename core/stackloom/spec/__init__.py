@@ -1,0 +1,1 @@
+"""The specification: the models of an OpenStackDeployment and the loader that reads one."""

@@ -1,0 +1,91 @@
+"""Which services a deployment has: the preset's or the operator's own list, among those that plugins offer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from stackloom.errors import Problem, did_you_mean
+from stackloom.model.service import Service
+from stackloom.spec import cr
+from stackloom.spec.paths import KeyPath, dig
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The services that were chosen, sorted by name: those that are built, and those that no plugin builds yet."""
+
+    services: tuple[Service, ...] = ()
+    left_out: tuple[Service, ...] = ()
+
+    @property
+    def all(self) -> tuple[Service, ...]:
+        """All that were chosen."""
+        return (*self.services, *self.left_out)
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The types of all, sorted."""
+        return tuple(sorted({s.type for s in self.all}))
+
+
+LIST: KeyPath = ("spec", "features", "services")
+
+
+def select(data: object, services: Sequence[Service]) -> Selection:
+    """The services that ``data`` chooses. What is wrong with its list is left aside here: see :func:`list_problems`."""
+    asked, preset = dig(data, *LIST), dig(data, "spec", "preset")
+    wanted = [s for s in services if (s.type in asked if isinstance(asked, list) else preset in s.presets)]
+    chosen = sorted(wanted, key=lambda s: s.name)
+    return Selection(tuple(s for s in chosen if s.build), tuple(s for s in chosen if not s.build))
+
+
+def list_problems(asked: object, services: Sequence[Service]) -> Iterator[tuple[KeyPath, Problem]]:
+    """What is wrong with the names in ``features.services``, each with its path."""
+    if not isinstance(asked, list):
+        return
+    offered = _built_by_type(services)
+    for index, name in enumerate(asked):
+        if isinstance(name, str) and name:
+            found = _name_problem(name, offered) or _twice(name, asked[:index])
+            if found:
+                yield (*LIST, index), found
+
+
+def _built_by_type(services: Sequence[Service]) -> dict[str, bool]:
+    """The types of the services, each with whether any plugin builds it."""
+    return {s.type: any(other.build for other in services if other.type == s.type) for s in services}
+
+
+def _name_problem(name: str, offered: dict[str, bool]) -> Problem | None:
+    if name in offered:
+        if not offered[name]:
+            return Problem(f"{name} is not supported yet", "Leave it out of the list")
+        return None
+    if name in cr.INFRASTRUCTURE:
+        return None
+    if name in cr.SERVICES_NOT_BUILT:
+        return Problem(f"{name} {cr.SERVICES_NOT_BUILT[name]}", "Leave it out of the list")
+    if name.startswith("~"):
+        return Problem(f"{name!r} takes nothing away: this list replaces the preset's", f"Leave {name[1:]} out of the list")
+    hint = did_you_mean(name, [*offered, *cr.INFRASTRUCTURE]) or "Install the plugin that adds it, or leave it out"
+    return Problem(f"no plugin offers the service {name!r}", hint)
+
+
+def _twice(name: str, before: list[object]) -> Problem | None:
+    return Problem(f"{name} stands in the list twice", "Name each service once") if name in before else None
+
+
+def requirement_problems(selection: Selection) -> Iterator[Problem]:
+    """Services that were chosen without one that they need."""
+    chosen = _built_by_type(selection.all)
+    for service in selection.all:
+        for need in sorted(service.requires - cr.REQUIRABLE):
+            if need not in chosen:
+                hint = f"Add {need} to spec.features.services, or leave out {service.type}: a list there replaces the preset's"
+                yield Problem(f"{service.type} needs {need}, which is not among the services", hint)
+            elif service.build and not chosen[need]:
+                yield Problem(
+                    f"{service.type} needs {need}, which is not supported yet",
+                    f"Leave {service.type} out of spec.features.services",
+                )

@@ -1,0 +1,1 @@
+"""OpenStack's own services as plugins of Stackloom: one package each, none of which imports another."""

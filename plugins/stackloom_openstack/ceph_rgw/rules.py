@@ -1,0 +1,38 @@
+"""What the object store needs of the deployment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from stackloom import Problem
+
+if TYPE_CHECKING:
+    from stackloom.spec.deployment import OpenStackDeployment
+
+
+def rules(deployment: OpenStackDeployment) -> Iterator[Problem]:
+    """A problem where the cloud has no Ceph, whose gateway the object store is."""
+    if not _has_ceph(deployment):
+        yield Problem(
+            path="spec.features.services",
+            what="object-storage is the gateway of Ceph, and this cloud keeps neither images, volumes nor servers' disks in Ceph",
+            hint="Leave out object-storage, or keep images (glance.backends.rbd) or volumes (cinder.volume) in Ceph",
+        )
+
+
+def _has_ceph(deployment: OpenStackDeployment) -> bool:
+    """Whether any service is told to keep its data in Ceph; that is how the CR says that there is one."""
+    glance, cinder, nova = (_subtree(deployment, name) for name in ("glance", "cinder", "nova"))
+    stores = glance.get("backends", {})
+    images = deployment.has("image") and (bool(stores.get("rbd")) or not any(stores.values()))
+    volumes = deployment.has("block-storage") and cinder.get("volume", {}).get("enabled", True)
+    disks = deployment.has("compute") and nova.get("images", {}).get("backend") == "ceph"
+    return bool(images or volumes or disks)
+
+
+def _subtree(deployment: OpenStackDeployment, name: str) -> dict[str, Any]:
+    try:
+        return deployment.features_of(name).model_dump()
+    except LookupError:
+        return {}

@@ -1,0 +1,114 @@
+"""``spec.features.glance``: where images are kept, and whether they must be signed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Annotated
+
+from pydantic import AfterValidator, ConfigDict, Field
+
+from stackloom.fields import NonEmpty, ObjectName, SpecModel, refuse
+from stackloom.options import Option
+
+
+def _store_name(name: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name) is None:
+        refuse(f"{name!r} is not the name of a store", "Use letters, digits, dashes, dots and underscores")
+    if name.startswith("os_glance_"):
+        refuse(f"{name!r} starts with os_glance_, which Glance keeps for itself", "Choose another name")
+    return name
+
+
+def _backend_name(value: str) -> str:
+    if re.fullmatch(r"[^\s:]+:[^\s:]+", value) is None:
+        refuse(f"{value!r} does not name a volume type and a backend", "Write type:backend, like lvm:lvm-backend")
+    return value
+
+
+def _size(value: str) -> str:
+    if re.fullmatch(r"(?=.*[1-9])\d+(\.\d+)?([kMGTPE]|[KMGTPE]i)?", value) is None:
+        refuse(f"{value!r} is not an amount of storage", "Write it like 100Gi")
+    return value
+
+
+StorageSize = Annotated[str, AfterValidator(_size)]
+StoreName = Annotated[str, AfterValidator(_store_name)]
+
+
+class Store(SpecModel):
+    """What all stores have."""
+
+    default: bool = False
+    """Keep an image here if its owner did not choose a store. True for exactly one store."""
+
+
+class OpenStore(Store):
+    """A store that takes options. Further keys are options of glance_store."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Option]
+
+
+class RbdStore(OpenStore):
+    """A pool of Ceph. Further keys are glance_store's options of rbd, like ``rbd_store_pool``."""
+
+
+class CinderStore(OpenStore):
+    """Volumes of Cinder. Further keys are glance_store's options of cinder."""
+
+    cinder_volume_type: NonEmpty | None = None
+    """The volume type of images. Give this or ``backend_name``."""
+    backend_name: Annotated[str, AfterValidator(_backend_name)] | None = None
+    """``type:backend``: the type of a backend of Cinder and its name; a volume type for images is made for it."""
+
+
+class Pvc(SpecModel):
+    """A volume claim."""
+
+    size: StorageSize
+    """Its size, like 100Gi."""
+    storage_class_name: ObjectName
+    """Its storage class, which must let several nodes write (ReadWriteMany)."""
+
+
+class FileStore(Store):
+    """Files on a volume that all API Pods mount."""
+
+    pvc: Pvc
+    """The volume."""
+
+
+class Backends(SpecModel):
+    """Stores by type and name."""
+
+    cinder: dict[StoreName, CinderStore] = Field(default_factory=dict)
+    """Volumes of Cinder."""
+    rbd: dict[StoreName, RbdStore] = Field(default_factory=dict)
+    """Pools of Ceph."""
+    file: dict[StoreName, FileStore] = Field(default_factory=dict)
+    """Files on a volume; one at most."""
+
+    def stores(self) -> Iterator[tuple[str, str, Store]]:
+        """Type, name and settings of each store."""
+        for kind, stores in (("cinder", self.cinder), ("rbd", self.rbd), ("file", self.file)):
+            for name, store in stores.items():
+                yield kind, name, store
+
+
+class Signature(SpecModel):
+    """Signatures of images."""
+
+    enabled: bool = False
+    """Refuse images that are not signed or whose signature is wrong; also when Nova and Cinder use them."""
+    certificate_validation: bool = False
+    """Check the signer's certificate as well."""
+
+
+class GlanceFeatures(SpecModel):
+    """Images: Glance."""
+
+    backends: Backends = Backends()
+    """Where images are kept. Without any: in one pool of Ceph."""
+    signature: Signature = Signature()
+    """Signatures of images."""

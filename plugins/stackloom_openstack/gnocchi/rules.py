@@ -1,0 +1,22 @@
+"""What Gnocchi needs of the deployment beyond what it requires to start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from stackloom import Problem
+
+if TYPE_CHECKING:
+    from stackloom.spec.deployment import OpenStackDeployment
+
+
+def rules(deployment: OpenStackDeployment) -> Iterator[Problem]:
+    """A problem where a part of telemetry is missing: measuring, keeping and alarming are of use only together."""
+    for other in ("alarming", "metering"):
+        if not deployment.has(other):
+            yield Problem(
+                path="spec.features.services",
+                what=f"metric is of use only together with {other}, which is not among the services",
+                hint=f"Add {other}, or leave out alarming, metering and metric",
+            )

@@ -1,0 +1,77 @@
+"""What must hold across the fields of ``spec.features.keystone``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from stackloom import Problem
+from stackloom_openstack.keystone.features import KeystoneFeatures
+
+if TYPE_CHECKING:
+    from stackloom.spec.deployment import OpenStackDeployment
+
+_PATH = "spec.features.keystone"
+
+
+def rules(deployment: OpenStackDeployment) -> Iterator[Problem]:
+    """Keystone's rules."""
+    features = deployment.features_of("keystone", KeystoneFeatures)
+    yield from _log_in(features)
+    yield from _domains(features)
+
+
+def _log_in(features: KeystoneFeatures) -> Iterator[Problem]:
+    keycloak = features.keycloak
+    openid = features.federation.openid if features.federation and features.federation.openid.enabled else None
+    if keycloak.enabled and keycloak.url is None:
+        yield Problem(
+            "Keycloak is enabled without its address", "Add url, like https://keycloak.example.org", f"{_PATH}.keycloak"
+        )
+    if openid is None:
+        return
+    if keycloak.enabled:
+        yield Problem(
+            "both keycloak and federation are enabled",
+            "keycloak is a short form for one provider: describe it under federation.openid.providers, and disable keycloak",
+            f"{_PATH}.keycloak.enabled",
+        )
+    active = [name for name, provider in openid.providers.items() if provider.enabled]
+    if not active:
+        yield Problem(
+            "OpenID Connect is enabled without a provider", "Add one, or disable it", f"{_PATH}.federation.openid.providers"
+        )
+    if len(active) > 1 and openid.oidc_auth_type != "oauth2":
+        yield Problem(
+            f"{len(active)} providers are enabled ({', '.join(active)}), and the auth type oauth20 knows one",
+            "Set oidc_auth_type: oauth2, or disable all but one",
+            f"{_PATH}.federation.openid.oidc_auth_type",
+        )
+    issuers = [openid.providers[name].issuer for name in active]
+    for name in active:
+        if issuers.count(openid.providers[name].issuer) > 1:
+            yield Problem(
+                f"the issuer {openid.providers[name].issuer} belongs to several providers",
+                "Each provider has its own",
+                f"{_PATH}.federation.openid.providers.{name}.issuer",
+            )
+
+
+def _domains(features: KeystoneFeatures) -> Iterator[Problem]:
+    domains = features.domain_specific_configuration
+    path = f"{_PATH}.domain_specific_configuration"
+    if domains.domains and domains.ks_domains:
+        yield Problem("both domains and ks_domains are given", "Move the list's items to ks_domains, by name", f"{path}.domains")
+    if domains.enabled and not (domains.domains or domains.ks_domains):
+        yield Problem("domain-specific configuration is enabled without a domain", "Add one to ks_domains, or disable it", path)
+    names = [d.name for d in domains.domains]
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            yield Problem(f"the domain {name!r} is given twice", "Keep one", f"{path}.domains[{i}].name")
+    for name in {*domains.ks_domains, *names}:
+        if name.lower() in ("default", "service"):
+            yield Problem(
+                f"the domain {name!r} holds the cloud's own accounts and cannot be configured apart",
+                "Use a domain of another name",
+                f"{path}.ks_domains.{name}",
+            )

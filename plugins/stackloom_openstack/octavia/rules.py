@@ -1,0 +1,47 @@
+"""What must hold between the fields of ``spec.features.octavia`` and the network's backend."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from stackloom import Problem
+from stackloom.addresses import Subnet, pool_problems
+from stackloom_openstack.octavia.features import OctaviaFeatures
+
+if TYPE_CHECKING:
+    from stackloom.spec.deployment import OpenStackDeployment
+
+PATH = "spec.features.octavia"
+BACKEND_OF = {"ovn": "ml2/ovn", "tungstenfabric": "tungstenfabric"}
+
+
+def rules(deployment: OpenStackDeployment) -> Iterator[Problem]:
+    """Problems of load balancing: a provider that the network lacks, a management network that cannot be made."""
+    octavia = deployment.features_of("octavia", OctaviaFeatures)
+    backend = getattr(deployment.features_of("neutron"), "backend", None)
+    needed = BACKEND_OF.get(octavia.default_provider, backend)
+    by_preset = deployment.spec.preset == "compute-tf" and octavia.default_provider == "tungstenfabric"
+    if needed != backend and not by_preset:  # with the preset it is the network's backend that is wrong
+        yield Problem(
+            path=f"{PATH}.default_provider",
+            what=f"the provider {octavia.default_provider} needs the network's backend {needed}, and that is {backend}",
+            hint=f"Set it to amphorav2, or spec.features.neutron.backend to {needed}",
+        )
+    yield from _subnets(octavia.lb_network.subnets)
+
+
+def _subnets(subnets: Sequence[Subnet]) -> Iterator[Problem]:
+    for index, subnet in enumerate(subnets):
+        path = f"{PATH}.lb_network.subnets[{index}]"
+        yield from pool_problems(subnet, path)
+        network = ipaddress.ip_network(subnet.range)
+        for earlier in subnets[:index]:
+            other = ipaddress.ip_network(earlier.range)
+            if network.version == other.version and network.overlaps(other):
+                yield Problem(
+                    path=f"{path}.range",
+                    what=f"{network} overlaps {other}, which is a subnet of the same network",
+                    hint="Take ranges that have no address in common",
+                )

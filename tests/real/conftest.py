@@ -1,0 +1,77 @@
+"""The Kubernetes API of the session.
+
+It is, in this order: that of the programs in ``KUBEBUILDER_ASSETS``; that of the cluster in ``KUBECONFIG``; that of the programs
+in the cache, where ``scripts/build_control_plane.py`` puts them. A cluster of yours is used only if it has a namespace
+``stackloom-disposable``: tests overwrite what is cluster-wide, and KUBECONFIG often names a cluster that matters.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import urllib3
+from kubernetes.config import ConfigException
+
+from scripts.build_control_plane import assets_directory, missing
+from tests.real.cluster import Cluster
+from tests.real.control_plane import ControlPlane
+from tests.real.parts import absent
+
+CONSENT = "stackloom-disposable"
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> Iterator[ControlPlane | None]:
+    """The programs that this session runs, or None where it uses a cluster that runs already."""
+    if os.environ.get("KUBECONFIG") and not os.environ.get("KUBEBUILDER_ASSETS"):
+        yield None
+        return
+    assets = assets_directory()
+    if lacking := missing(assets):
+        absent(f"no Kubernetes API: {assets} has no {' and no '.join(lacking)}; run scripts/build_control_plane.py")
+    with tempfile.TemporaryDirectory(prefix="stackloom-control-plane-", ignore_cleanup_errors=True) as directory:
+        programs = ControlPlane(assets, Path(directory))
+        try:
+            programs.start()
+            yield programs
+        finally:
+            programs.stop()
+
+
+@pytest.fixture(scope="session")
+def kubernetes(control_plane: ControlPlane | None) -> Iterator[Cluster]:
+    """A Kubernetes API with real semantics, and full rights in it."""
+    cluster = Cluster.from_kubeconfig(control_plane.kubeconfig) if control_plane else _cluster_of_kubeconfig()
+    yield cluster
+    cluster.close()
+
+
+@pytest.fixture
+def api_server(control_plane: ControlPlane | None) -> ControlPlane:
+    """The programs behind ``kubernetes``, for tests that stop and start them."""
+    return control_plane or absent("the cluster in KUBECONFIG is not this session's to stop: unset KUBECONFIG")
+
+
+@pytest.fixture
+def namespace(kubernetes: Cluster) -> Iterator[str]:
+    """The name of a namespace of the test's own."""
+    name = kubernetes.new_namespace()
+    yield name
+    kubernetes.delete_namespace(name)
+
+
+def _cluster_of_kubeconfig() -> Cluster:
+    file = Path(os.environ["KUBECONFIG"])
+    try:
+        cluster = Cluster.from_kubeconfig(file)
+        answer = cluster.request("GET", f"/api/v1/namespaces/{CONSENT}")
+    except (ConfigException, urllib3.exceptions.HTTPError) as error:
+        absent(f"the cluster in KUBECONFIG ({file}) cannot be used: {error}")
+    if answer.status != 200:
+        cluster.close()
+        absent(f"the cluster in KUBECONFIG ({cluster.host}) has no namespace {CONSENT}: make one to let tests change it at will")
+    return cluster
