@@ -60,6 +60,13 @@ def services_of(table: str) -> tuple[Service, ...]:
     return importlib.import_module("tests.core.spec.cloud").SERVICES  # type: ignore[no-any-return]
 
 
+class _WithoutAliases(yaml.SafeDumper):
+    """Writes a value out each time: what the tables share by anchors must not reach the file as one."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
 @dataclasses.dataclass(frozen=True)
 class Case:
     """A bad deployment and its messages."""
@@ -91,7 +98,7 @@ class Case:
             for key in parents:
                 node = node[key]
             del node[last]
-        return yaml.safe_dump(deployment, sort_keys=False, allow_unicode=True).encode()
+        return yaml.dump(deployment, Dumper=_WithoutAliases, sort_keys=False, allow_unicode=True).encode()
 
 
 def patched(base: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:

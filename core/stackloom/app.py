@@ -189,7 +189,7 @@ class Cloud:
 
 def _source(deployment: str | Path | OpenStackDeployment) -> Source:
     if isinstance(deployment, OpenStackDeployment):
-        return Source.from_mapping(deployment.model_dump(by_alias=True, exclude_unset=True))
+        return Source.from_model(deployment)
     return read(Path(deployment))
 
 

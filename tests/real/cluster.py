@@ -96,7 +96,7 @@ class Cluster:
     ) -> Answer:
         """Ask the API as the admin, without a client's opinion on what is asked or answered: nothing is raised for a refusal.
 
-        A watch answers with the one event that it got in its ``timeoutSeconds``. urllib3's HTTPError when there is no answer within
+        A watch answers with the one event that it got in its ``timeoutSeconds``. urllib3's HTTPError when no answer comes within
         ``timeout`` seconds.
         """
         settings = self.admin.configuration

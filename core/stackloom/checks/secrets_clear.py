@@ -25,9 +25,10 @@ _URL = re.compile(r"(?:://|,)[^\s/:@,\"']*:(?P<password>[^\s/@,\"']+)@")
 _PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 _LITERAL = re.compile(r"([\"']).*\1[,;)]*")
 
-# What may stand in the place of a secret: nothing, a reference to be filled in where it is read, a path, a truth value.
+# What may stand in the place of a secret: nothing, a reference to be filled in where it is read, a path, a truth value, or the
+# beginning of what describes it over the lines that follow.
 _HARMLESS = re.compile(
-    r"|/\S*|(?:\$\(\w+\)|\$\{\w+\}|\$\w+|%\(\w+\)s|%s|\{[^{}]*\}|<\w+>)+|true|false|yes|no|none|null", re.IGNORECASE
+    r"|[{\[]|/\S*|(?:\$\(\w+\)|\$\{\w+\}|\$\w+|%\(\w+\)s|%s|\{[^{}]*\}|<\w+>)+|true|false|yes|no|none|null", re.IGNORECASE
 )
 _PROGRAMS = (".py", ".sh", ".lua", ".js", ".go", ".pl")
 

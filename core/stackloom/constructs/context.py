@@ -277,7 +277,10 @@ class ServiceContext:
         drivers = [
             name for name, wanted in (("log", cadf.enabled and cadf.driver == "log"), ("messagingv2", listened_to)) if wanted
         ]
-        return {"driver": Multi(tuple(drivers or ["noop"])), **({"topics": topics} if listened_to else {})}
+        if not drivers:
+            return {"driver": "noop"}
+        # A bus that is away must not stop the service: by default it would try for ever.
+        return {"driver": Multi(tuple(drivers)), **({"topics": topics, "retry": 3} if listened_to else {})}
 
     def bus_env(self) -> dict[str, str | SecretKey]:
         """The URLs of the service's own message bus and of the one for notifications, of those that it requires or uses."""

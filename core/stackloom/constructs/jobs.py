@@ -22,7 +22,7 @@ class Task(Part):
     """A Job named after its content, so that any change makes another one; with a ``schedule``, a CronJob.
 
     It waits for the services that this one requires, or of them only for ``needs``, and for ``after``. ``before`` are
-    commands that run first, one by one. ``kind`` is the label ``stackloom.io/task`` by which a credential may admit it (the task's
+    commands that run first, one by one. ``credentials`` brings those of the service. ``kind`` is the label ``stackloom.io/task`` by which a credential may admit it (the task's
     name, unless given); ``account`` a ServiceAccount, for a task that talks to the Kubernetes API.
     """
 
@@ -41,7 +41,7 @@ class Task(Part):
         before: Sequence[Sequence[str]] = (),
         env: Env | None = None,
         writable: Sequence[str] = (),
-        database: bool = True,
+        credentials: bool = True,
         kind: str = "",
         account: str = "",
         resources: Resources | None = None,
@@ -55,7 +55,7 @@ class Task(Part):
                 name=name,
                 image=ctx.image(image or ctx.name),
                 command=words,
-                env={**(ctx.database_env() if database else {}), **(env or {})},
+                env={**(ctx.service_env() if credentials else {}), **(env or {})},
                 files=flat(config),
                 writable=writable,
                 resources=ctx.resources(task, (resources or Resources(memory="256Mi", memory_limit="1Gi")).body()),
@@ -87,7 +87,7 @@ def create_database(ctx: ServiceContext, database: Database) -> Task:
         command=["python3", "/opt/stackloom/programs/database.py"],
         config=[ctx.program("database.py")],
         needs=["database"],
-        database=False,
+        credentials=False,
         env={
             "DB_HOST": ctx.host("mariadb"),
             "DB_PORT": "3306",
@@ -142,7 +142,7 @@ def register_in_catalogue(ctx: ServiceContext) -> Task:
         command=["python3", "/opt/stackloom/programs/catalogue.py", path],
         config=[ctx.program("catalogue.py"), ctx.file(path, json.dumps(wanted, indent=2) + "\n")],
         needs=["identity"],
-        database=False,
+        credentials=False,
         env={
             **ctx.admin_env(),
             **({"SERVICE_PASSWORD": SecretKey(secret=user_secret(ctx.service), key="password")} if user else {}),

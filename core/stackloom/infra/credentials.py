@@ -58,20 +58,28 @@ def service_credentials(service: Service) -> list[Credential]:
 
 
 def _wanted(credentials: Iterable[Credential]) -> str:
-    """The input of the credentials program."""
+    """The input of the credentials program: of each value what its kind needs."""
     items = [
         {
             "name": c.name,
-            "type": c.type,
-            "seeded": c.seeded,
-            "keys": {
-                key: {"kind": v.kind, "length": v.length, "text": v.text, "source": list(v.source)}
-                for key, v in sorted(c.keys.items())
-            },
+            **({"type": c.type} if c.type != "Opaque" else {}),
+            **({"seeded": True} if c.seeded else {}),
+            "keys": {key: _made(value) for key, value in sorted(c.keys.items())},
         }
-        for c in credentials
+        for c in sorted(credentials, key=lambda c: c.name)
     ]
-    return json.dumps(items, indent=1) + "\n"
+    return "[\n" + ",\n".join(json.dumps(item) for item in items) + "\n]\n"
+
+
+def _made(value: Value) -> dict[str, Any]:
+    made: dict[str, Any] = {"kind": value.kind}
+    if value.kind in ("password", "hex"):
+        made["length"] = value.length
+    if value.text:
+        made["text"] = value.text
+    if value.kind == "copy":
+        made["source"] = list(value.source)
+    return made
 
 
 def _external_secret(who: Identity, credential: Credential, deployment: OpenStackDeployment) -> Body:

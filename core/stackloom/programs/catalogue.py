@@ -133,6 +133,12 @@ def register_user(keystone: Keystone, wanted: Mapping[str, Any], password: str, 
         say(f"withdrew role {role_id} from {where}")
 
 
+def ensure_roles(keystone: Keystone, names: Iterable[str]) -> dict[str, str]:
+    """Make the roles that are absent; the ids of all, by name."""
+    ids = {str(role["name"]): str(role["id"]) for role in keystone.find("roles") if not role.get("domain_id")}
+    return ids | {name: str(keystone.ensure("role", {}, name=name)["id"]) for name in sorted(set(names) - ids.keys())}
+
+
 def register(keystone: Keystone, document: Mapping[str, Any]) -> None:
     """Make Keystone hold what the document says. Raises Failure."""
     users = document.get("users", [])
@@ -141,8 +147,7 @@ def register(keystone: Keystone, document: Mapping[str, Any]) -> None:
         ensure_region(keystone, document["region"])
     for service in document.get("services", []):
         register_service(keystone, document["region"], service)
-    role_names = sorted({*document.get("roles", []), *(role for user in users for role in user["roles"])})
-    role_ids = {name: str(keystone.ensure("role", {}, name=name)["id"]) for name in role_names}
+    role_ids = ensure_roles(keystone, {*document.get("roles", []), *(role for user in users for role in user["roles"])})
     for user, password in zip(users, passwords, strict=True):
         register_user(keystone, user, password, role_ids)
 

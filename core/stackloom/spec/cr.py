@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from stackloom.errors import Problem
-from stackloom.spec.paths import KeyPath
+from stackloom.spec.paths import KeyPath, render
 
 # The core's own; the CR's list of services names them, and they come in any case.
 INFRASTRUCTURE = frozenset({"coordination", "database", "ingress", "memcached", "messaging"})
@@ -110,7 +110,7 @@ def refusals(data: Any, offered: Collection[str]) -> Iterator[tuple[KeyPath, Pro
             yield path, Problem(*_VALUES_REFUSED.get(key, unknown))
     for key in ("replicas", "images"):
         for path in _matches(data, (*_NODE_CHART, key)):
-            yield path, Problem("cannot differ by node", f"Write it under spec.services: {'.'.join(map(str, path[3:]))}")
+            yield path, Problem("cannot differ by node", f"Write it as {render(('spec', *path[3:]))}")
     for path in (*_matches(data, (*_CHART, "images", "tags")), *_matches(data, (*_CHART, "images", "pull_policy"))):
         yield path, Problem("is not supported", "Write the roles right below images: {images: {<role>: <reference>}}")
 

@@ -35,6 +35,12 @@ def _region(value: str) -> str:
     return value
 
 
+def _no_draft(value: bool) -> bool:
+    if value:
+        refuse("there are no drafts here: what this file says is written", "Keep a draft on a branch of its own")
+    return value
+
+
 Region = Annotated[str, AfterValidator(_region)]
 M = TypeVar("M", bound=SpecModel)
 
@@ -82,7 +88,7 @@ class Spec(SpecModel):
     size: Size
     """How large the cloud is: it decides replicas, workers and other numbers."""
     public_domain_name: DomainName
-    """The domain under which the public endpoints are reached: ``identity.<domain>``, ``image.<domain>``, ..."""
+    """The domain under which the public endpoints are reached: ``keystone.<domain>``, ..."""
     internal_domain_name: DomainName = "cluster.local"
     """The cluster's own DNS domain."""
     region_name: Region = "RegionOne"
@@ -101,7 +107,7 @@ class Spec(SpecModel):
     """How long things may take."""
     migration: Migration = Migration()
     """Empty; the CR's switches for migrations are not supported."""
-    draft: Literal[False] = False
+    draft: Annotated[bool, AfterValidator(_no_draft)] = False
     """False; a draft is a branch in Git."""
     credentials: Credentials = Credentials()
     """How the Secrets that the cloud needs come into being. (Not in the CR.)"""

@@ -35,4 +35,4 @@ def _below(node: dict[str, Any], part: str | int) -> Iterator[Any]:
     elif part in node.get("properties", {}):
         yield node["properties"][part]
     else:
-        yield node.get("additionalProperties")
+        yield from (node.get("additionalProperties"), *node.get("patternProperties", {}).values())

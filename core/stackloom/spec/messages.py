@@ -81,7 +81,7 @@ def _placed(error: ErrorDetails, data: Any) -> _Error:
         lacking = error["type"] == "missing" and index == len(error["loc"]) - 1
         if lacking or _at(data, (*path, part)) is not _NOTHING:
             path = (*path, part)
-        elif part != "[key]":
+        elif part != "[key]":  # a branch of a union, named by pydantic
             branches.append((path, str(part)))
     wanted = (_WANTED[error["type"]],) if error["type"] in _WANTED else ()
     return _Error(path, tuple(branches), error["type"], error.get("ctx", {}), "[key]" in error["loc"], wanted)
@@ -89,12 +89,10 @@ def _placed(error: ErrorDetails, data: Any) -> _Error:
 
 def _at(data: Any, path: KeyPath) -> Any:
     for part in path:
-        if isinstance(data, dict) and part in data:
-            data = data[part]
-        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
-            data = data[part]
-        else:
+        in_list = isinstance(data, list) and isinstance(part, int) and part < len(data)
+        if not in_list and not (isinstance(data, dict) and part in data):
             return _NOTHING
+        data = data[part]
     return data
 
 
@@ -172,7 +170,7 @@ def _described(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
-        return "a number"
+        return "a number" if isinstance(value, int) else "a number with a fraction"
     if isinstance(value, list | dict):
         return "a list" if isinstance(value, list) else "a mapping"
     return "text" if isinstance(value, str) else f"a Python {type(value).__name__}"

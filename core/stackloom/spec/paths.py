@@ -21,10 +21,10 @@ def render(path: KeyPath) -> str:
     for part in path:
         if isinstance(part, int):
             text += f"[{part}]"
-        elif _PLAIN.fullmatch(part):
+        elif _PLAIN.fullmatch(part) and part.isprintable():
             text += f".{part}" if text else part
         else:
-            text += f"[{json.dumps(part, ensure_ascii=False)}]"
+            text += f"[{json.dumps(part, ensure_ascii=not part.isprintable())}]"
     return text
 
 

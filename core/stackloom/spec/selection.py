@@ -44,10 +44,11 @@ def list_problems(asked: object, services: Sequence[Service]) -> Iterator[tuple[
     """What is wrong with the names in ``features.services``, each with its path."""
     if not isinstance(asked, list):
         return
-    offered = _built_by_type(services)
+    if not asked:
+        yield LIST, Problem("names no service", "Name some, or leave the list out to get the preset's")
     for index, name in enumerate(asked):
         if isinstance(name, str) and name:
-            found = _name_problem(name, offered) or _twice(name, asked[:index])
+            found = _name_problem(name, services) or _twice(name, asked[:index])
             if found:
                 yield (*LIST, index), found
 
@@ -57,7 +58,8 @@ def _built_by_type(services: Sequence[Service]) -> dict[str, bool]:
     return {s.type: any(other.build for other in services if other.type == s.type) for s in services}
 
 
-def _name_problem(name: str, offered: dict[str, bool]) -> Problem | None:
+def _name_problem(name: str, services: Sequence[Service]) -> Problem | None:
+    offered = _built_by_type(services)
     if name in offered:
         if not offered[name]:
             return Problem(f"{name} is not supported yet", "Leave it out of the list")
@@ -68,7 +70,9 @@ def _name_problem(name: str, offered: dict[str, bool]) -> Problem | None:
         return Problem(f"{name} {cr.SERVICES_NOT_BUILT[name]}", "Leave it out of the list")
     if name.startswith("~"):
         return Problem(f"{name!r} takes nothing away: this list replaces the preset's", f"Leave {name[1:]} out of the list")
-    hint = did_you_mean(name, [*offered, *cr.INFRASTRUCTURE]) or "Install the plugin that adds it, or leave it out"
+    of_this_name = [f"Write {s.type}: services are listed by type" for s in services if s.name == name]
+    close = did_you_mean(name, [*offered, *cr.INFRASTRUCTURE]) or "Install the plugin that adds it, or leave it out"
+    hint = of_this_name[0] if of_this_name else close
     return Problem(f"no plugin offers the service {name!r}", hint)
 
 

@@ -154,7 +154,8 @@ class _Reader:
             sign, word = ("*", "alias") if isinstance(event, yaml.AliasEvent) else ("&", "anchor")
             self._refuse(f"the {word} {sign}{event.anchor} makes the reader look elsewhere", _WRITE_OUT, mark, path)
         elif getattr(event, "tag", None) is not None:
-            self._refuse(f"the tag {event.tag} is not read", "Leave it out; quotes make text of a value", mark, path)
+            tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+            self._refuse(f"the tag {tag} is not read", "Leave it out; quotes make text of a value", mark, path)
         if is_key and within is not None:
             self._take_key(event, within)
             return
@@ -193,7 +194,8 @@ class _Reader:
 
     def _take_key(self, event: Any, within: _Open) -> None:
         if not isinstance(event, yaml.ScalarEvent):
-            self._refuse("a key must be text", "Write one word before the colon", event.start_mark, within.path)
+            hint = "Put text that begins with a brace or a bracket in quotes; a template must be rendered first"
+            self._refuse("a key must be text", hint, event.start_mark, within.path)
             self._begin(event, (*within.path, ""))
             return
         key, mark = event.value, event.start_mark

@@ -6,14 +6,15 @@ The result is a model like any other: it validates, it gives the JSON Schema and
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast
 
-from pydantic import ConfigDict, Field, create_model
+from pydantic import ConfigDict, Field, WithJsonSchema, create_model
 from typing_extensions import TypedDict
 
 from stackloom.errors import Problem, StackloomError
-from stackloom.fields import SpecModel
+from stackloom.fields import NonEmpty, SpecModel
 from stackloom.model.service import Service
+from stackloom.spec import cr
 from stackloom.spec.database import CleanupSettings, Database
 from stackloom.spec.deployment import OpenStackDeployment, Readiness, Spec, Timeouts
 from stackloom.spec.features import Features, Logging, Policies, Rules, ServiceLogging, subtree
@@ -23,12 +24,13 @@ from stackloom.spec.values import Chart, NodeChart
 
 
 class _Closed(SpecModel):
-    """Takes back that a model has further keys: here they are all known."""
+    """Takes back that a model has further keys: here they are all known. What is made here has no source to read docs from."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=False)
 
 
 M = TypeVar("M", bound=SpecModel)
+PLACEHOLDER = "x-placeholder"
 
 
 def whole_tree(services: Sequence[Service], plugins: Collection[str] = ()) -> type[OpenStackDeployment]:
@@ -41,7 +43,7 @@ def whole_tree(services: Sequence[Service], plugins: Collection[str] = ()) -> ty
         __base__=Spec,
         features=_retyped(Spec, "features", _features(services)),
         services=_retyped(Spec, "services", _by_type("ServiceValues", Chart, services)),
-        nodes=_retyped(Spec, "nodes", dict[NodeLabel, _node_override(services)]),  # type: ignore[misc]
+        nodes=_retyped(Spec, "nodes", dict[NodeLabel, _node_override(services)], "label::value"),  # type: ignore[misc]
         timeouts=_retyped(Spec, "timeouts", _timeouts(services)),
         plugins=_retyped(Spec, "plugins", _plugins(plugins)),
     )
@@ -73,21 +75,27 @@ def _features(services: Sequence[Service]) -> type[Features]:
         cleanup=_retyped(Database, "cleanup", _keyed("Cleanup", {s.name: CleanupSettings for s in services if s.cleanup})),
     )
     names = sorted(s.name for s in services)
+    types = sorted({s.type for s in services} | cr.INFRASTRUCTURE)
+    listed = list[
+        Annotated[NonEmpty, WithJsonSchema({"type": "string", "enum": types})]
+    ]  # which are right is for the loader to say
     return _closed(
         Features,
         {name: (model, _first_line(model)) for name, model in subtree_models(services).items()},
         policies=_retyped(Features, "policies", _closed(Policies, dict.fromkeys(names, (Rules, "Rules by name.")))),
         logging=_retyped(Features, "logging", _closed(Logging, dict.fromkeys(names, (ServiceLogging, "How much it logs.")))),
         database=_retyped(Features, "database", database),
+        services=(listed | None, Field(default=None, description=Features.model_fields["services"].description)),
     )
 
 
-def _retyped(base: type[SpecModel], name: str, kind: Any) -> Any:
+def _retyped(base: type[SpecModel], name: str, kind: Any, placeholder: str = "") -> Any:
     """The field of a model with a narrower type, and what that type makes of nothing as the default."""
     old = base.model_fields[name]
     empty = kind if isinstance(kind, type) and issubclass(kind, SpecModel) else dict
     default: Any = {} if old.is_required() else {"default_factory": empty}
-    return (kind, Field(description=old.description, **default))
+    extra: Any = {PLACEHOLDER: placeholder} if placeholder else None
+    return (kind, Field(description=old.description, json_schema_extra=extra, **default))
 
 
 def _closed(base: type[M], keys: Mapping[str, tuple[Any, str]], **fields: Any) -> type[M]:
@@ -110,14 +118,15 @@ def _first_line(model: type[SpecModel]) -> str:
 
 def _by_type(name: str, chart: type[SpecModel], services: Sequence[Service]) -> Any:
     types = sorted({s.type for s in services})
-    return _keyed(name, {t: _keyed(f"{name}.{t}", {s.name: chart for s in services if s.type == t}) for t in types})
+    by_type = {t: _keyed(f"{name}.{t}", {s.name: chart for s in services if s.type == t}) for t in types}
+    return _keyed(name, by_type, "service type")
 
 
 def _node_override(services: Sequence[Service]) -> Any:
     return create_model(
         "NodeOverride",
         __base__=NodeOverride,
-        features=_retyped(NodeOverride, "features", _keyed("NodeFeatures", subtree_models(services, "node_features"))),
+        features=_retyped(NodeOverride, "features", _keyed("NodeFeatures", subtree_models(services, "node_features"), "")),
         services=_retyped(NodeOverride, "services", _by_type("NodeServiceValues", NodeChart, services)),
     )
 
@@ -133,9 +142,12 @@ def _plugins(names: Collection[str]) -> type[PluginSettings]:
     return _closed(PluginSettings, keys)
 
 
-def _keyed(name: str, keys: Mapping[str, Any]) -> Any:
-    """A mapping in which each of these keys may stand and no other; a plain dict once validated."""
+def _keyed(name: str, keys: Mapping[str, Any], placeholder: str = "service") -> Any:
+    """A mapping in which each of these keys may stand and no other; a plain dict once validated.
+
+    ``placeholder`` stands for any of the keys where the reference says once what holds for all.
+    """
     make: Any = TypedDict  # as a function: which keys there are is known at run time only
     made = make(name, dict(sorted(keys.items())), total=False)
-    made.__pydantic_config__ = ConfigDict(extra="forbid", strict=True)
+    made.__pydantic_config__ = ConfigDict(extra="forbid", strict=True, json_schema_extra={PLACEHOLDER: placeholder})
     return made

@@ -43,7 +43,7 @@ def _number_as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-Quantity = Annotated[str, BeforeValidator(_number_as_text), AfterValidator(_quantity)]
+Quantity = Annotated[str, BeforeValidator(_number_as_text, json_schema_input_type=str | float), AfterValidator(_quantity)]
 """CPU or memory as Kubernetes writes it: ``500m``, ``2``, ``512Mi``."""
 
 

@@ -18,5 +18,6 @@ def stackloom_services() -> Iterable[Service]:
         rules=rules,
         requires=frozenset({"cache", "coordination", "database", "identity", "messaging", "metric"}),
         uses=frozenset({"orchestration"}),
+        conf=("aodh",),
         cleanup=Cleanup(schedule="1 6 * * 1"),
     )

@@ -13,10 +13,9 @@ if TYPE_CHECKING:
 
 def rules(deployment: OpenStackDeployment) -> Iterator[Problem]:
     """A problem where a part of telemetry is missing: measuring, keeping and alarming are of use only together."""
-    for other in ("metering",):
-        if not deployment.has(other):
-            yield Problem(
-                path="spec.features.services",
-                what=f"alarming is of use only together with {other}, which is not among the services",
-                hint=f"Add {other}, or leave out alarming, metering and metric",
-            )
+    if not deployment.has("metering"):
+        yield Problem(
+            path="spec.features.services",
+            what="alarming is of use only together with metering, which is not among the services",
+            hint="Add metering, or leave out alarming, metering and metric",
+        )

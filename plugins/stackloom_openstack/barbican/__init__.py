@@ -20,5 +20,6 @@ def stackloom_services() -> Iterable[Service]:
         presets=frozenset({"compute", "compute-tf"}),
         requires=frozenset({"cache", "database", "identity"}),
         uses=frozenset({"notifications"}),
+        conf=("barbican",),
         cleanup=Cleanup(schedule="1 4 * * 1"),
     )

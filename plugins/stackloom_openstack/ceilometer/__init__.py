@@ -20,4 +20,5 @@ def stackloom_services() -> Iterable[Service]:
         rules=rules,
         requires=frozenset({"cache", "coordination", "identity", "messaging", "metric", "notifications"}),
         uses=frozenset({"block-storage", "compute", "image", "networking", "object-storage"}),
+        conf=("ceilometer",),
     )

@@ -21,5 +21,6 @@ def stackloom_services() -> Iterable[Service]:
         presets=frozenset({"compute", "compute-tf"}),
         requires=frozenset({"cache", "coordination", "database", "identity", "messaging"}),
         uses=frozenset({"compute", "image", "key-manager", "notifications"}),
+        conf=("cinder",),
         cleanup=Cleanup(schedule="1 0 * * 1"),
     )

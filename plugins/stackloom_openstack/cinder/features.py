@@ -19,7 +19,7 @@ def _volume_group(value: str) -> str:
 
 
 def _share(value: str) -> str:
-    if re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9][A-Za-z0-9.-]*):/\S*", value) is None:
+    if re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9][A-Za-z0-9.-]*):/(?!/)\S*", value) is None:
         refuse(f"{value!r} is not a share of an NFS server", "Write host:/path, like 10.0.0.5:/backup or [2001:db8::5]:/backup")
     return value
 

@@ -18,4 +18,5 @@ def stackloom_services() -> Iterable[Service]:
         presets=frozenset({"compute", "compute-tf"}),
         requires=frozenset({"cache", "coordination", "database", "identity", "messaging"}),
         uses=frozenset({"notifications"}),
+        conf=("designate",),
     )

@@ -20,5 +20,6 @@ def stackloom_services() -> Iterable[Service]:
         presets=frozenset({"compute", "compute-tf", "core"}),
         requires=frozenset({"cache", "database", "identity"}),
         uses=frozenset({"block-storage", "key-manager", "notifications"}),
+        conf=("glance",),
         cleanup=Cleanup(schedule="1 2 * * 1", batch=-1),
     )

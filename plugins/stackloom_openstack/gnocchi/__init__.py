@@ -17,4 +17,5 @@ def stackloom_services() -> Iterable[Service]:
         features_key="telemetry",
         rules=rules,
         requires=frozenset({"cache", "coordination", "database", "identity"}),
+        conf=("gnocchi",),
     )

@@ -30,5 +30,6 @@ def stackloom_services() -> Iterable[Service]:
                 "object-storage",
             }
         ),
+        conf=("heat",),
         cleanup=Cleanup(schedule="1 5 * * 1", batch=10),
     )

@@ -66,6 +66,8 @@ def sections(ctx: ServiceContext, features: KeystoneFeatures) -> dict[str, dict[
         "DEFAULT": {"notification_format": "cadf"},
         "token": {"provider": "fernet", "expiration": TOKEN_HOURS * 3600, "allow_expired_window": EXPIRED_HOURS * 3600},
         "fernet_tokens": {"key_repository": "/var/lib/keystone/fernet-keys", "max_active_keys": MAX_FERNET_KEYS},
+        # Receipts of a half-done multi-factor log-in are read across Pods as tokens are, and may share their keys.
+        "fernet_receipts": {"key_repository": "/var/lib/keystone/fernet-keys", "max_active_keys": MAX_FERNET_KEYS},
         "credential": {"key_repository": "/var/lib/keystone/credential-keys"},
         "cache": {"enabled": True, "backend": "oslo_cache.memcache_pool", "memcache_servers": ctx.memcached_servers()},
         "database": {"max_retries": -1},
@@ -129,7 +131,7 @@ def rotations(ctx: ServiceContext, config: Files) -> None:
     for name, secret, most, schedule, before in (
         ("fernet", FERNET_KEYS, MAX_FERNET_KEYS, f"0 */{ROTATION_HOURS} * * *", []),
         # Credentials are encrypted again with the primary key first: it has long been everywhere, and old keys may then go.
-        ("credential", CREDENTIAL_KEYS, MAX_CREDENTIAL_KEYS, "0 0 1 * *", [["keystone-manage", "credential_migrate"]]),
+        ("credential", CREDENTIAL_KEYS, MAX_CREDENTIAL_KEYS, "0 0 1 * *", [["keystone-manage", "credential_migrate", "--keystone-user=keystone", "--keystone-group=keystone"]]),
     ):
         account = ctx.account(
             [{"apiGroups": [""], "resources": ["secrets"], "resourceNames": [secret], "verbs": ["get", "update"]}],
@@ -144,7 +146,7 @@ def rotations(ctx: ServiceContext, config: Files) -> None:
             env={"ROTATION_ID": PodField("metadata.labels['batch.kubernetes.io/job-name']")},
             account=account,
             needs=["database"] if before else [],
-            database=bool(before),
+            credentials=bool(before),
         )
 
 
@@ -176,6 +178,6 @@ def domains(ctx: ServiceContext, features: KeystoneFeatures) -> None:
         config=[ctx.program("domains.py"), ctx.file(path, json.dumps({"domains": wanted}, indent=2) + "\n")],
         env={**ctx.admin_env(), **env},
         needs=["identity"],
-        database=False,
+        credentials=False,
     )
     ctx.allow_egress(389, 636)

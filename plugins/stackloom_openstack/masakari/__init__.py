@@ -17,5 +17,6 @@ def stackloom_services() -> Iterable[Service]:
         features=MasakariFeatures,
         requires=frozenset({"cache", "compute", "coordination", "database", "identity", "messaging"}),
         uses=frozenset({"notifications"}),
+        conf=("masakari", "masakarimonitors"),
         cleanup=Cleanup(schedule="1 3 * * 1", batch=1000),
     )

@@ -23,6 +23,7 @@ def stackloom_services() -> Iterable[Service]:
         defaults={"compute-tf": {"backend": "tungstenfabric", "extensions": {"trunk": {"enabled": False}}}},
         requires=frozenset({"cache", "database", "identity", "messaging"}),
         uses=frozenset({"compute", "dns", "notifications", "placement"}),
+        conf=("neutron", "dhcp_agent", "l3_agent", "metadata_agent"),
     )
     yield Service(
         name="openvswitch",

@@ -21,6 +21,7 @@ def stackloom_services() -> Iterable[Service]:
         presets=frozenset({"compute", "compute-tf", "core"}),
         requires=frozenset({"cache", "database", "identity", "image", "messaging", "networking", "placement"}),
         uses=frozenset({"block-storage", "key-manager", "notifications"}),
+        conf=("nova",),
         cleanup=Cleanup(schedule="1 1 * * 1", batch=1000),
     )
     yield Service(

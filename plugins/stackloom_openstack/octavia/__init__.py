@@ -23,4 +23,5 @@ def stackloom_services() -> Iterable[Service]:
             {"cache", "compute", "coordination", "database", "identity", "image", "key-manager", "messaging", "networking"}
         ),
         uses=frozenset({"notifications"}),
+        conf=("octavia",),
     )

@@ -15,4 +15,5 @@ def stackloom_services() -> Iterable[Service]:
         type="placement",
         presets=frozenset({"compute", "compute-tf", "core"}),
         requires=frozenset({"cache", "database", "identity"}),
+        conf=("placement",),
     )

@@ -28,4 +28,5 @@ def stackloom_services() -> Iterable[Service]:
                 "placement",
             }
         ),
+        conf=("tempest",),
     )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from stackloom.checks import CheckContext, External
@@ -61,6 +64,32 @@ def changed(path: str, *steps: str | int, to: Any, output: Sequence[Output] | No
 def without(*paths: str) -> list[Output]:
     """The sample without the objects at ``paths``."""
     return [o for o in cloud() if o.path not in paths]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One thing that is wrong in the sample, and the whole message that a check must give of it."""
+
+    output: Sequence[Output]
+    says: str
+
+    @classmethod
+    def read(cls, entry: dict[str, Any]) -> Mistake:
+        """An entry of ``broken.yaml``."""
+        if "add" in entry:
+            added = {"apiVersion": "v1", **entry["add"]}
+            added["metadata"] = {"name": "mine", "namespace": "openstack", **added.get("metadata", {})}
+            one = Output("extra", added)
+            return cls([*cloud(), one], f"{one.path}: {entry['says']}")
+        field = entry["set"] if "set" in entry else entry["remove"]
+        steps = [int(index) if index else name for name, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", field)]
+        return cls(changed(entry["in"], *steps, to=entry["to"] if "set" in entry else ABSENT), f"{entry['in']}: {entry['says']}")
+
+
+def mistakes(check: str) -> list[Any]:
+    """The entries of ``broken.yaml`` for a check, as parameters of a test."""
+    entries = yaml.safe_load((Path(__file__).parent / "broken.yaml").read_text())[check]
+    return [pytest.param(Mistake.read(entry), id=entry["says"].partition(": ")[0]) for entry in entries]
 
 
 Check = Callable[[Sequence[Output], CheckContext], Iterator[Problem]]

@@ -1,0 +1,55 @@
+"""Programs that are started for a test session and listen on loopback."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+LOOPBACK = "127.0.0.1"
+START_SECONDS = 60
+
+
+class ServerError(Exception):
+    """A program failed, or did not come up; the message ends with what it said last."""
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on now."""
+    with socket.create_server((LOOPBACK, 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def run_checked(command: Sequence[str], env: Mapping[str, str]) -> None:
+    """Run a command that must succeed. ServerError when it does not."""
+    result = subprocess.run(command, env=dict(env), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if result.returncode != 0:
+        raise ServerError(f"{command[0]} failed:\n{result.stdout[-2000:]}")
+
+
+@contextmanager
+def served(command: Sequence[str], env: Mapping[str, str], port: int, log: Path) -> Iterator[None]:
+    """Run a program that listens on ``port`` while the context lasts. ServerError when it does not come up."""
+    with log.open("wb") as stream, subprocess.Popen(command, env=dict(env), stdout=stream, stderr=stream) as process:
+        try:
+            _wait_for(process, port, log)
+            yield
+        finally:
+            process.terminate()
+
+
+def _wait_for(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not _is_open(port):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise ServerError(f"{process.args!r} did not start:\n{log.read_text(errors='replace')[-2000:]}")
+        time.sleep(0.1)
+
+
+def _is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((LOOPBACK, port)) == 0
