@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stackloom import checks, images, incluster, publish
-from stackloom.constructs.apis import INGRESS_CLASS, PUBLIC_TLS_SECRET
-from stackloom.constructs.component import Component, new_app
+from stackloom.attribution import attributed, blaming, collecting
+from stackloom.constructs.apis import INGRESS_CLASS
+from stackloom.constructs.component import Component, manifest_text, new_app, validate
 from stackloom.constructs.context import ServiceContext
 from stackloom.errors import Problem, StackloomError
 from stackloom.graph import BASE_LEVEL, Graph
+from stackloom.infra.argocd import COMPONENT as ARGOCD
+from stackloom.infra.argocd import build_argocd
 from stackloom.infra.base import build_base
 from stackloom.infra.credentials import COMPONENT as CREDENTIALS
 from stackloom.infra.credentials import build_credentials, cloud_credentials, service_credentials
@@ -26,7 +29,7 @@ from stackloom.model.backend import BACKENDS, backend
 from stackloom.model.credential import Credential
 from stackloom.model.output import Output
 from stackloom.model.service import Service
-from stackloom.plugins import Plugins, blaming, collecting, load
+from stackloom.plugins import Plugins, load
 from stackloom.spec import loader
 from stackloom.spec.deployment import OpenStackDeployment
 from stackloom.spec.references import referenced_secrets
@@ -68,9 +71,9 @@ class Cloud:
         self.graph = Graph(self.deployment.services, self._source_of)
         self.outdir = Path(os.environ.get("CDK8S_OUTDIR", "dist"))
         self._staging = publish.staging_for(self.outdir)
-        self.app = new_app(self._staging)
+        self.app = new_app(self.outdir)
         self.components: dict[str, Component] = {}
-        self.credentials: list[Credential] = cloud_credentials()
+        self.credentials: list[Credential] = cloud_credentials(self.deployment)
         self._programs = incluster.read_programs()
         self._build()
 
@@ -84,17 +87,16 @@ class Cloud:
         A component that the folder had and that would vanish must be confirmed by name, here or in ``STACKLOOM_ALLOW_REMOVAL``.
         """
         output = self.output()
+        validate(self.app)
         problems = checks.run_all(output, self._check_context())
-        for origin, answers in self.plugins.ask("stackloom_validate", deployment=self.deployment, output=output):
-            with collecting(problems), blaming(origin, "in stackloom_validate"):
-                found = list(answers or ())
-                if found:
-                    raise StackloomError(found)
+        arguments = {"deployment": self.deployment, "output": output}
+        for origin, found in self.plugins.ask("stackloom_validate", Problem, problems, **arguments):
+            problems += [attributed(problem, origin) for problem in found]
         confirmed = {*allow_removal, *filter(None, os.environ.get(ALLOW_REMOVAL_VARIABLE, "").split(","))}
         problems += publish.unconfirmed_removals(self.outdir, {o.component for o in output}, confirmed)
         if problems:
             raise StackloomError(problems)
-        self.app.synth()
+        publish.write(((o.file, manifest_text(dict(o.body))) for o in output), self._staging)
         publish.publish(self._staging, self.outdir)
         return Written(self.outdir, len({o.component for o in output}), len(output))
 
@@ -105,8 +107,8 @@ class Cloud:
         for path in sorted(charts):
             chart = charts[path]
             bodies = chart.bodies() if isinstance(chart, Component) else chart.to_json()
-            source = chart.source if isinstance(chart, Component) else ""
-            found += [Output(path, body, source) for body in bodies]
+            source, foreign = (chart.source, False) if isinstance(chart, Component) else ("", True)
+            found += [Output(path.replace("/", "-"), body, source, foreign) for body in bodies]
         return found
 
     def _source_of(self, service: str) -> str:
@@ -139,6 +141,9 @@ class Cloud:
             raise StackloomError(problems)
         for component in self.components.values():
             set_waves(component)
+        if self.deployment.spec.argocd.repository:
+            levels = {name: component.level for name, component in self.components.items()}
+            build_argocd(self._component(ARGOCD, BASE_LEVEL), self._labels(ARGOCD), self.deployment, levels)
 
     def _build_service(self, service: Service) -> None:
         assert service.build is not None  # noqa: S101 - the loader selects no service that has none
@@ -180,9 +185,10 @@ class Cloud:
         return checks.External.of(
             {
                 "Service": sorted(backends),
-                "Secret": sorted({*referenced_secrets(self.deployment), PUBLIC_TLS_SECRET}),
+                "Secret": sorted(referenced_secrets(self.deployment)),
                 "IngressClass": [INGRESS_CLASS],
                 "StorageClass": [self.deployment.spec.local_volume_storage_class],
+                "Namespace": [self.deployment.spec.argocd.namespace],
             }
         )
 

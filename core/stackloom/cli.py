@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Set
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.main import get_command_name
+from typer.models import CommandInfo
 
 from stackloom import plugins
-from stackloom.errors import StackloomError
+from stackloom.attribution import collecting
+from stackloom.errors import Problem, StackloomError
 from stackloom.spec.reference import reference as reference_text
 from stackloom.spec.schema import json_schema
 
@@ -63,16 +67,46 @@ def reference(output: Output = None) -> None:
 def list_plugins() -> None:
     """List the installed plugins and the services that they add."""
     loaded = plugins.load()
-    for service in loaded.services:
-        state = "" if service.build else "  (modelled, not built yet)"
-        sys.stdout.write(f"{service.name:12} {service.type:16} {loaded.origin_of(service.name)}{state}\n")
+    for origin in loaded.origins:
+        added = [s for s in loaded.services if loaded.origin_of(s.name) == origin]
+        for service in added:
+            state = "" if service.build else "  (modelled, not built yet)"
+            sys.stdout.write(f"{service.name:12} {service.type:16} {origin}{state}\n")
+        if not added:
+            sys.stdout.write(f"{'-':12} {'-':16} {origin}\n")
+
+
+def _add_commands_of_plugins(own: Set[str]) -> list[Problem]:
+    """Add the plugins' commands to the ``own`` ones; what is wrong with any plugin is returned."""
+    problems: list[Problem] = []
+    with collecting(problems):
+        loaded, taken = plugins.load(), set(own)
+        loaded.ask("stackloom_commands", object, problems, app=app)
+        for command in app.registered_commands[len(own) :]:
+            name = _name_of(command)
+            if name in taken:
+                source = str(loaded.author_of(command.callback) or "")
+                problems.append(Problem(f"the command {name!r} is there already", "Give it another name", source=source))
+                app.registered_commands.remove(command)
+            taken.add(name)
+    return problems
+
+
+def _name_of(command: CommandInfo) -> str:
+    return command.name or (get_command_name(command.callback.__name__) if command.callback else "")
 
 
 def main() -> None:
-    """Run the command line; problems are printed one a line, never as a traceback."""
+    """Run the command line; problems are printed one a line, never as a traceback.
+
+    A broken plugin stops the commands of plugins here. The program's own load what they need themselves: without the plugins
+    that the deployment leaves out, for one.
+    """
+    own = {_name_of(command) for command in app.registered_commands}
     try:
-        for _ in plugins.load().ask("stackloom_commands", app=app):
-            pass
+        problems = _add_commands_of_plugins(own)
+        if problems and next((word for word in sys.argv[1:] if not word.startswith("-")), None) not in {None, *own}:
+            raise StackloomError(problems)
         app()
     except StackloomError as error:
         for problem in error.problems:

@@ -13,10 +13,36 @@ from stackloom.model.service import Endpoint, Service
 BASE_LEVEL, BACKEND_LEVEL, FIRST_SERVICE_LEVEL = 0, 1, 2
 
 
+def _owned(service: Service) -> Iterable[tuple[str, str]]:
+    for endpoint in service.endpoints:
+        names = {
+            "Service of Kubernetes": endpoint.service,
+            "type in the catalogue": endpoint.type,
+            "public host": endpoint.public,
+        }
+        yield from ((what, name) for what, name in names.items() if name)
+    for database in service.databases:
+        yield "database", database.name
+    if service.user:
+        yield "account in Keystone", service.user.name
+
+
+def _circle(needs: Mapping[str, Iterable[str]]) -> list[str]:
+    """A circle in the edges, or nothing: each needs the next, the last is the first again, and that is the first by name."""
+    try:
+        TopologicalSorter(needs).prepare()
+    except CycleError as error:
+        ring = error.args[1][:0:-1]  # graphlib says who is needed before who needs it, and the last again as the first
+        start = ring.index(min(ring))
+        return [*ring[start:], *ring[:start], ring[start]]
+    return []
+
+
 class Graph:
     """The selected services and their edges.
 
-    Raises :class:`StackloomError` with every requirement that nothing in the cloud meets, and with every cycle.
+    Raises :class:`StackloomError` with every requirement that nothing in the cloud meets, with what two services have and
+    only one can, and with circles of services that would wait for each other.
     """
 
     def __init__(self, services: Sequence[Service], source_of: Callable[[str], str] = lambda _: "") -> None:
@@ -24,10 +50,11 @@ class Graph:
         self._by_type: dict[str, list[Service]] = {}
         for service in self.services.values():
             self._by_type.setdefault(service.type, []).append(service)
-        problems = [*self._unmet(source_of), *self._duplicate_endpoints(source_of)]
+        self._needs = {name: {p.name for p in self._providers(s)} - {name} for name, s in self.services.items()}
+        problems = [*self._unmet(source_of), *self._duplicates(source_of), *self._circles(source_of)]
         if problems:
             raise StackloomError(problems)
-        self._levels = self._sorted(source_of)
+        self._levels = self._sorted()
 
     def _unmet(self, source_of: Callable[[str], str]) -> Iterable[Problem]:
         for service in self.services.values():
@@ -38,35 +65,34 @@ class Graph:
                     source=source_of(service.name),
                 )
 
-    def _duplicate_endpoints(self, source_of: Callable[[str], str]) -> Iterable[Problem]:
-        taken: dict[str, str] = {}
+    def _duplicates(self, source_of: Callable[[str], str]) -> Iterable[Problem]:
+        """What only one service of a cloud may have. One service may have several endpoints on one host."""
+        taken: dict[tuple[str, str], str] = {}
         for service in self.services.values():
-            for endpoint in service.endpoints:
-                for what in (f"the Service {endpoint.service!r}", f"the public host {endpoint.public!r}"):
-                    if what.endswith("None") or taken.setdefault(what, service.name) == service.name:
-                        continue
+            for what, name in dict.fromkeys(_owned(service)):
+                if taken.setdefault((what, name), service.name) != service.name:
                     yield Problem(
-                        f"{what} is used by the service {taken[what]!r} and by {service.name!r}",
-                        "Give one of the endpoints another name",
+                        f"the {what} {name!r} is that of the service {taken[what, name]!r} and of {service.name!r}",
+                        "Give one of them another",
                         source=source_of(service.name),
                     )
 
-    def _sorted(self, source_of: Callable[[str], str]) -> dict[str, int]:
-        needs = {name: {p.name for p in self._providers(service)} - {name} for name, service in self.services.items()}
-        try:
-            order = list(TopologicalSorter(needs).static_order())
-        except CycleError as error:
-            ring = list(reversed(error.args[1]))
-            raise StackloomError(
-                Problem(
-                    f"services require each other in a circle: {' -> '.join(ring)}",
-                    "One of them can name another under `uses` instead of `requires`: then it does not wait for it",
-                    source=", ".join(dict.fromkeys(filter(None, map(source_of, ring)))),
-                )
-            ) from error
+    def _circles(self, source_of: Callable[[str], str]) -> Iterable[Problem]:
+        """Services that wait for each other, for ever. Circles that share a service are found one after the other."""
+        needs = {name: sorted(needed) for name, needed in self._needs.items()}
+        while ring := _circle(needs):
+            for name in ring:
+                needs.pop(name, None)
+            yield Problem(
+                f"services require each other in a circle: {' -> '.join(ring)}",
+                "One of them can name another under `uses` instead of `requires`: then it does not wait for it",
+                source=", ".join(dict.fromkeys(filter(None, map(source_of, ring)))),
+            )
+
+    def _sorted(self) -> dict[str, int]:
         levels: dict[str, int] = {}
-        for name in order:
-            levels[name] = max((levels[n] + 1 for n in needs[name]), default=FIRST_SERVICE_LEVEL)
+        for name in TopologicalSorter(self._needs).static_order():
+            levels[name] = max((levels[n] + 1 for n in self._needs[name]), default=FIRST_SERVICE_LEVEL)
         return levels
 
     def _providers(self, service: Service) -> list[Service]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from importlib import resources
 
 PROGRAMS_CONFIG_MAP = "stackloom-programs"
 PROGRAMS_DIRECTORY = "/opt/stackloom/programs"
-_IMPORT = re.compile(r"^(?:from|import) (\w+)", re.MULTILINE)
+_IMPORT = re.compile(r"^\s*(?:from|import) (\w+)", re.MULTILINE)
 
 
 def read_programs() -> dict[str, str]:
@@ -22,8 +23,13 @@ def with_imports(name: str, programs: Mapping[str, str]) -> list[str]:
     """``name`` and the programs that it imports, directly or not, sorted: what must be mounted for it to run."""
     wanted, todo = {name}, [name]
     while todo:
-        for module in _IMPORT.findall(programs[todo.pop()]):
+        for module in _imported(programs[todo.pop()]):
             if f"{module}.py" in programs and f"{module}.py" not in wanted:
                 wanted.add(f"{module}.py")
                 todo.append(f"{module}.py")
     return sorted(wanted)
+
+
+@cache
+def _imported(text: str) -> tuple[str, ...]:
+    return tuple(_IMPORT.findall(text))

@@ -6,234 +6,224 @@ vanish from the output, and Argo CD would prune a service that runs. Leaving one
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
-import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib import metadata
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import pluggy
 
 from stackloom import hookspecs
+from stackloom.attribution import Origin, attributed, blaming, collecting
 from stackloom.errors import Problem, StackloomError, did_you_mean
 from stackloom.hookspecs import API_VERSION, ENTRY_POINT_GROUP, PROJECT
 from stackloom.model.service import Service
+from stackloom.names import is_dns_label
 
-_log = logging.getLogger(__name__)
+TRACE_VARIABLE = "STACKLOOM_TRACE_PLUGINS"
+_GROUPS = f"{PROJECT}.plugin."
+_LEAVE_OUT = "leave it out with spec.plugins.disabled"
 
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a plugin comes from: for every message about it."""
-
-    plugin: str
-    distribution: str = ""
-    version: str = ""
-
-    def __str__(self) -> str:
-        return f"plugin {self.plugin} ({self.distribution} {self.version})" if self.distribution else f"plugin {self.plugin}"
+T = TypeVar("T")
+Trace = Callable[[str], object]
 
 
 class Plugins:
-    """The plugins of this run and the services that they add, sorted by name."""
+    """The plugins of this run and the services that they add, sorted by name.
 
-    def __init__(self, manager: pluggy.PluginManager, origins: dict[str, Origin]) -> None:
-        self.manager = manager
-        self._origins = origins
+    ``managers`` holds one manager of pluggy for each plugin, because every answer must have an author. ``trace`` is told of each
+    call of a hook. Raises :class:`StackloomError` with what is wrong with the services of all plugins.
+    """
+
+    def __init__(self, managers: Mapping[Origin, pluggy.PluginManager], trace: Trace | None = None) -> None:
+        self._managers = managers
+        self._trace = trace
         self._origin_of_service: dict[str, Origin] = {}
         self.services: tuple[Service, ...] = self._collect_services()
 
     @property
     def origins(self) -> Sequence[Origin]:
-        """The loaded plugins."""
-        return [self._origins[name] for name in sorted(self._origins)]
+        """The loaded plugins, sorted by name."""
+        return sorted(self._managers, key=lambda origin: origin.plugin)
 
     def origin_of(self, service: str) -> Origin:
         """The plugin that added the service of this name."""
         return self._origin_of_service[service]
 
-    def ask(self, hook: str, **arguments: Any) -> Iterable[tuple[Origin, Any]]:
-        """Each plugin's answer to a hook, plugins in the order of their names. What it raises becomes a problem of its own."""
-        for name in sorted(self._origins):
-            others = [self.manager.get_plugin(other) for other in self._origins if other != name]
-            caller = self.manager.subset_hook_caller(hook, remove_plugins=others)
-            with blaming(self._origins[name], f"in {hook}"):
-                for answer in caller(**arguments):
-                    yield self._origins[name], answer
+    def author_of(self, code: Callable[..., object] | None) -> Origin | None:
+        """The plugin that a function is of; None where no single plugin has code in that package."""
+        package = getattr(code, "__module__", "").partition(".")[0]
+        authors = [origin for origin in self.origins if origin.package == package]
+        return authors[0] if len(authors) == 1 else None
+
+    def ask(self, hook: str, wanted: type[T], problems: list[Problem], **arguments: Any) -> list[tuple[Origin, list[T]]]:
+        """What each plugin that has the hook answers, plugins in the order of their names.
+
+        A plugin that fails, or that answers with anything but ``wanted``, adds to ``problems`` instead.
+        """
+        answers: list[tuple[Origin, list[T]]] = []
+        for origin in self.origins:
+            call = getattr(self._managers[origin].hook, hook)
+            if not call.get_hookimpls():
+                continue
+            if self._trace:
+                self._trace(f"{hook}: {origin}")
+            with collecting(problems), blaming(origin, f"in {hook}"):
+                found = [_checked(item, wanted, hook) for answer in call(**arguments) for item in answer]
+                answers.append((origin, found))
+        return answers
 
     def _collect_services(self) -> tuple[Service, ...]:
         found: dict[str, Service] = {}
         problems: list[Problem] = []
-        for origin, answer in self.ask("stackloom_services"):
-            with collecting(problems), blaming(origin, "in stackloom_services"):
-                for service in answer:
-                    problems += _service_problems(service, origin, found, self._origin_of_service)
-                    if isinstance(service, Service) and service.name not in found:
-                        found[service.name] = service
-                        self._origin_of_service[service.name] = origin
+        for origin, services in self.ask("stackloom_services", Service, problems):
+            mistakes = [] if services else [Problem("stackloom_services gave no Service", "Yield at least one stackloom.Service")]
+            for service in services:
+                mistakes += _record_problems(service)
+                if found.setdefault(service.name, service) is service:
+                    self._origin_of_service[service.name] = origin
+                else:
+                    mistakes.append(
+                        Problem(
+                            f"the service {service.name!r} is added by {self._origin_of_service[service.name]} already",
+                            f"Rename one of them, or {_LEAVE_OUT}",
+                        )
+                    )
+            problems += [attributed(mistake, origin) for mistake in mistakes]
         if problems:
             raise StackloomError(problems)
         return tuple(found[name] for name in sorted(found))
 
 
-def _service_problems(service: Any, origin: Origin, found: dict[str, Service], owners: dict[str, Origin]) -> list[Problem]:
-    if not isinstance(service, Service):
-        return [
+def _checked(item: Any, wanted: type[T], hook: str) -> T:
+    if not isinstance(item, wanted):
+        raise StackloomError(
             Problem(
-                f"stackloom_services yielded {service!r}, not a Service", "Yield stackloom.Service records", source=str(origin)
+                f"{hook} yielded a {type(item).__name__}, not a {wanted.__name__}", f"Yield stackloom.{wanted.__name__} records"
             )
-        ]
-    if service.name in found:
-        return [
-            Problem(
-                f"the service {service.name!r} is added by {owners[service.name]} already",
-                "Rename one of them, or leave one plugin out with spec.plugins.disabled",
-                source=str(origin),
-            )
-        ]
-    return []
-
-
-class blaming:  # noqa: N801 - reads as a statement: with blaming(origin, "in build")
-    """Turn whatever a plugin raises into a problem that names the plugin and the line of its code."""
-
-    def __init__(self, origin: Origin, doing: str) -> None:
-        self._origin, self._doing = origin, doing
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
-        if error is None or (isinstance(error, GeneratorExit | KeyboardInterrupt | StackloomError) and not _unattributed(error)):
-            return
-        if isinstance(error, StackloomError):
-            raise StackloomError(_attributed(p, self._origin) for p in error.problems) from error
-        if isinstance(error, Exception):
-            raise StackloomError(_failure(error, self._origin, self._doing)) from error
-
-
-def _unattributed(error: BaseException) -> bool:
-    return isinstance(error, StackloomError) and any(not p.source and p.location is None for p in error.problems)
-
-
-def _attributed(problem: Problem, origin: Origin) -> Problem:
-    return problem if problem.source or problem.location else Problem(problem.what, problem.hint, problem.path, None, str(origin))
-
-
-def _failure(error: Exception, origin: Origin, doing: str) -> Problem:
-    frames = inspect.getinnerframes(error.__traceback__) if error.__traceback__ else []
-    outside = [f for f in frames if f"{os.sep}stackloom{os.sep}" not in f.filename and "importlib" not in f.filename]
-    where = f", at {os.path.basename(outside[-1].filename)}:{outside[-1].lineno} in {outside[-1].function}" if outside else ""  # noqa: PTH119
-    return Problem(
-        f"{type(error).__name__} {doing}{where}: {error}",
-        "This is a fault of the plugin: upgrade it, or report it to its authors",
-        source=str(origin),
-    )
-
-
-class collecting:  # noqa: N801 - reads as a statement
-    """Gather the problems of a block instead of stopping at the first one that has any."""
-
-    def __init__(self, problems: list[Problem]) -> None:
-        self._problems = problems
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> bool:
-        if isinstance(error, StackloomError):
-            self._problems += error.problems
-            return True
-        return False
-
-
-def _origin(entry: metadata.EntryPoint) -> Origin:
-    dist = entry.dist
-    return Origin(entry.name, dist.name if dist else "", dist.version if dist else "")
-
-
-def _other_versions(entries: Iterable[metadata.EntryPoint]) -> list[Problem]:
-    prefix = f"{PROJECT}.plugin."
-    return [
-        Problem(
-            f"is written for plugin API {entry.group.removeprefix(prefix)}; this is {API_VERSION}",
-            "Upgrade it, or leave it out with spec.plugins.disabled",
-            source=str(_origin(entry)),
         )
-        for entry in entries
-        if entry.group.startswith(prefix) and entry.group != ENTRY_POINT_GROUP
-    ]
+    return item
 
 
-def _installed() -> list[metadata.EntryPoint]:
-    installed = metadata.entry_points()
-    groups = [group for group in installed.groups if group.startswith(f"{PROJECT}.plugin.")]
-    return [entry for group in sorted(groups) for entry in installed.select(group=group)]
+def _record_problems(service: Service) -> Iterator[Problem]:
+    """What would break the core far from the record: types are declared, but Python does not enforce them."""
+    for text in ("name", "type"):
+        value = getattr(service, text)
+        if not (isinstance(value, str) and is_dns_label(value)):
+            yield Problem(
+                f"a Service has the {text} {value!r}, which is not a DNS label",
+                "Use at most 63 lower-case letters, digits and dashes",
+            )
+    for field in dataclasses.fields(service):
+        default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+        kind = Mapping if isinstance(default, dict) else type(default)
+        value = getattr(service, field.name)
+        if isinstance(default, frozenset | tuple | dict) and not isinstance(value, kind):
+            yield Problem(
+                f"the service {service.name!r} has a {type(value).__name__} as `{field.name}`, where a {kind.__name__} is wanted"
+            )
 
 
-def _register(manager: pluggy.PluginManager, name: str, plugin: object, origin: Origin) -> list[Problem]:
-    try:
-        manager.register(plugin, name=name)
-        manager.check_pending()
-    except (pluggy.PluginValidationError, ValueError) as error:
-        return [
-            Problem(" ".join(str(error).split()), "See docs/plugins.md for the hooks and their arguments", source=str(origin))
-        ]
-    return []
+def _hook_problems(manager: pluggy.PluginManager, plugin: object) -> Iterator[Problem]:
+    """What pluggy would refuse as well, but said of one mistake at a time, with the nearest name."""
+    specs: dict[str, pluggy.HookCaller] = vars(manager.hook)
+    marked = {name: manager.parse_hookimpl_opts(plugin, name) for name in dir(plugin)}
+    for name in marked.keys() & specs.keys():
+        if not marked[name]:
+            yield Problem(f"{name} is not marked as a hook", "Put @stackloom.hookimpl above it")
+    for name, options in marked.items():
+        hook = (options and options.get("specname")) or name
+        if options and hook in specs:
+            yield from _argument_problems(specs[hook], getattr(plugin, name))
+        elif options and not options.get("optionalhook"):
+            yield Problem(f"{hook} is not a hook of plugin API {API_VERSION}", did_you_mean(hook, specs))
+    if not any(marked.values()) and not marked.keys() & specs.keys():
+        yield Problem("has no hook", "Define stackloom_services() and put @stackloom.hookimpl above it")
+
+
+def _argument_problems(hook: pluggy.HookCaller, implementation: Callable[..., object]) -> Iterator[Problem]:
+    known = hook.spec.argnames if hook.spec else ()
+    for parameter in inspect.signature(implementation).parameters.values():
+        if parameter.default is parameter.empty and parameter.name not in known:
+            hint = did_you_mean(parameter.name, known) or "It has none"
+            yield Problem(f"{hook.name} has no argument {parameter.name!r}", hint)
+
+
+def _managed(plugin: object, name: str) -> pluggy.PluginManager:
+    """A manager of this plugin alone. Raises StackloomError where its hooks are not as specified."""
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(hookspecs)
+    if wrong := list(_hook_problems(manager, plugin)):
+        raise StackloomError(wrong)
+    manager.register(plugin, name)
+    manager.check_pending()
+    return manager
 
 
 def load(
     *,
     disabled: Iterable[str] = (),
     entry_points: Iterable[metadata.EntryPoint] | None = None,
-    extra: dict[str, ModuleType | object] | None = None,
-    trace: Callable[[str], object] | None = None,
+    extra: Mapping[str, ModuleType | object] | None = None,
+    trace: Trace | None = None,
 ) -> Plugins:
     """Load the plugins of the entry points (of this environment, unless given), but not those that are ``disabled``.
 
     ``extra`` registers further objects by name, as a user's ``main.py`` or a test does. ``STACKLOOM_TRACE_PLUGINS=1`` writes each
-    hook call to standard error. Every plugin that cannot be loaded is a problem; all are raised together.
+    call of a hook to standard error, or to ``trace``. Raises :class:`StackloomError` with what is wrong with any of the plugins.
     """
-    off = set(disabled)
-    every = _installed() if entry_points is None else list(entry_points)
-    named = sorted((e for e in every if e.group == ENTRY_POINT_GROUP), key=lambda e: (e.name, str(_origin(e))))
-    problems = _other_versions(e for e in every if e.name not in off)
-    unknown = off - {e.name for e in every if e.group.startswith(f"{PROJECT}.plugin.")} - set(extra or {})
-    problems += [
-        Problem(f"no plugin is called {name!r}", did_you_mean(name, {e.name for e in named}), path="spec.plugins.disabled")
-        for name in sorted(unknown)
-    ]
-    manager = pluggy.PluginManager(PROJECT)
-    manager.add_hookspecs(hookspecs)
-    if trace or os.environ.get("STACKLOOM_TRACE_PLUGINS"):
-        manager.trace.root.setwriter(trace or (lambda text: _log.warning("%s", text.rstrip())))
-        manager.enable_tracing()
-    origins: dict[str, Origin] = {}
-    for entry in named:
-        if entry.name in off:
-            continue
-        origin = _origin(entry)
-        if entry.name in origins:
-            problems.append(
-                Problem(
-                    f"the name {entry.name!r} is taken by {origins[entry.name]}", "Uninstall one of the two", source=str(origin)
-                )
-            )
-            continue
+    off, objects = list(disabled), extra or {}
+    installed = _installed() if entry_points is None else [e for e in entry_points if e.group.startswith(_GROUPS)]
+    entries = sorted((e for e in installed if e.name not in off), key=lambda e: (e.name, str(_origin(e))))
+    found: list[tuple[Origin, Callable[[], object]]] = [(_origin(e), e.load) for e in entries if e.group == ENTRY_POINT_GROUP]
+    found += [(Origin(n, package=_package(p)), partial(objects.__getitem__, n)) for n, p in objects.items() if n not in off]
+    problems = [*_unknown(off, {*(e.name for e in installed), *objects}), *_other_versions(entries)]
+    named: dict[str, Origin] = {}
+    managers: dict[Origin, pluggy.PluginManager] = {}
+    for origin, get in found:
         with collecting(problems), blaming(origin, "on import"):
-            module = entry.load()
-            problems += (wrong := _register(manager, entry.name, module, origin))
-            if not wrong:
-                origins[entry.name] = origin
-    for name, plugin in (extra or {}).items():
-        if name not in off:
-            origin = Origin(name)
-            problems += (wrong := _register(manager, name, plugin, origin))
-            if not wrong:
-                origins[name] = origin
+            if named.setdefault(origin.plugin, origin) is not origin:
+                taken = f"the name {origin.plugin!r} is taken by {named[origin.plugin]}"
+                raise StackloomError(Problem(taken, "Uninstall one of the two"))
+            managers[origin] = _managed(get(), origin.plugin)
     if problems:
         raise StackloomError(problems)
-    return Plugins(manager, origins)
+    if os.environ.get(TRACE_VARIABLE, "0") not in ("", "0"):
+        trace = trace or (lambda text: print(text, file=sys.stderr))  # noqa: T201
+    return Plugins(managers, trace)
+
+
+def _package(plugin: object) -> str:
+    module = plugin.__name__ if isinstance(plugin, ModuleType) else type(plugin).__module__
+    return module.partition(".")[0]
+
+
+def _origin(entry: metadata.EntryPoint) -> Origin:
+    package = entry.value.partition(":")[0].partition(".")[0].strip()
+    return Origin(entry.name, entry.dist.name, entry.dist.version, package) if entry.dist else Origin(entry.name, package=package)
+
+
+def _installed() -> list[metadata.EntryPoint]:
+    every = metadata.entry_points()
+    return [entry for group in sorted(every.groups) if group.startswith(_GROUPS) for entry in every.select(group=group)]
+
+
+def _unknown(disabled: Sequence[str], known: Iterable[str]) -> Iterator[Problem]:
+    """Names under ``spec.plugins.disabled`` that no plugin has, in whatever version of the API it is written."""
+    for index, name in enumerate(disabled):
+        if name not in known:
+            yield Problem(f"no plugin is called {name!r}", did_you_mean(name, known), path=f"spec.plugins.disabled[{index}]")
+
+
+def _other_versions(entries: Sequence[metadata.EntryPoint]) -> Iterator[Problem]:
+    """Plugins for other versions of the API, but for those that come in this one too."""
+    fitting = {_origin(entry) for entry in entries if entry.group == ENTRY_POINT_GROUP}
+    for entry in entries:
+        if entry.group != ENTRY_POINT_GROUP and _origin(entry) not in fitting:
+            what = f"is written for plugin API {entry.group.removeprefix(_GROUPS)}; this is {API_VERSION}"
+            yield Problem(what, f"Upgrade it, or {_LEAVE_OUT}", source=str(_origin(entry)))

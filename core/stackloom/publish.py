@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from itertools import groupby
 from pathlib import Path
 
 from stackloom.errors import Problem, StackloomError
@@ -59,6 +60,16 @@ def unconfirmed_removals(outdir: Path, components: Collection[str], confirmed: C
         )
         for name in sorted(gone)
     ]
+
+
+def write(texts: Iterable[tuple[str, str]], staging: Path) -> None:
+    """Write each text to its file (``keystone/Deployment.keystone-api.yaml``) under ``staging``, and nothing else."""
+    shutil.rmtree(staging, ignore_errors=True)
+    for folder, files in groupby(texts, key=lambda item: item[0].rpartition("/")[0]):
+        (staging / folder).mkdir(parents=True, exist_ok=True)
+        for file, text in files:
+            with open(f"{staging}/{file}", "w", encoding="utf-8", newline="\n") as stream:  # noqa: PTH123 - a third of the time
+                stream.write(text)
 
 
 def publish(staging: Path, outdir: Path) -> None:

@@ -11,7 +11,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stackloom import StackloomError
+from stackloom import Problem, StackloomError
 from stackloom.spec.loader import load
 from stackloom.spec.source import Source
 from tests.plugins.cloud import services
@@ -21,7 +21,7 @@ SCALARS = st.none() | st.booleans() | st.integers(-1, 70000) | st.floats(allow_n
 JUNK = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3), max_leaves=6
 )
-Path_ = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 
 
 @cache
@@ -30,13 +30,13 @@ def example() -> dict[str, Any]:
     return data
 
 
-def paths(data: Any, path: Path_ = ()) -> list[Path_]:
-    """The key paths in ``data``, below ``spec`` alone."""
+def paths(data: Any, path: KeyPath = ()) -> list[KeyPath]:
+    """The key paths in ``data``."""
     items = list(data.items()) if isinstance(data, dict) else list(enumerate(data)) if isinstance(data, list) else []
     return [found for key, value in items for found in ((*path, key), *paths(value, (*path, key)))]
 
 
-def damaged(path: Path_, value: Any, *, remove: bool) -> dict[str, Any]:
+def damaged(path: KeyPath, value: Any, *, remove: bool) -> dict[str, Any]:
     data = copy.deepcopy(example())
     node: Any = data["spec"]
     for part in path[:-1]:
@@ -53,9 +53,9 @@ def damaged(path: Path_, value: Any, *, remove: bool) -> dict[str, Any]:
 def test_random_damage_never_gives_a_traceback(choice: st.DataObject) -> None:
     path = choice.draw(st.sampled_from(paths(example()["spec"])))
     data = damaged(path, choice.draw(JUNK), remove=choice.draw(st.booleans()))
+    found: tuple[Problem, ...] = ()
     try:
-        deployment = load(Source.from_mapping(data), services())
+        load(Source.from_mapping(data), services())
     except StackloomError as error:
-        assert all(p.what and p.path for p in error.problems)
-    else:
-        assert deployment.selected
+        found = error.problems
+    assert all(p.what and p.path for p in found)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from keystoneauth1.adapter import Adapter
 from keystoneauth1.identity import v3
@@ -53,6 +54,12 @@ class KeystoneServer:
     url: str
     python: str
     admin: dict[str, str] = field(repr=False)
+    _database: Path
+
+    def stored(self, sql: str, *parameters: str) -> list[tuple[Any, ...]]:
+        """Rows of its database, for what its API does not show."""
+        with closing(sqlite3.connect(self._database)) as database:
+            return list(database.execute(sql, parameters))
 
     def api(self, username: str = "admin", password: str = "", domain: str = "Default", project: str = "admin") -> Adapter:
         """Requests to its API as this user: ``api().get("/services").json()``."""
@@ -88,4 +95,4 @@ def keystone_server(directory: Path) -> Iterator[KeystoneServer]:
     with served(uwsgi, env, port, directory / "log"):
         url = f"http://{LOOPBACK}:{port}/v3"
         admin = {"OS_AUTH_URL": url, "OS_USERNAME": "admin", "OS_PASSWORD": password, "OS_PROJECT_NAME": "admin"}
-        yield KeystoneServer(url=url, python=f"{venv}/bin/python", admin=admin)
+        yield KeystoneServer(url, f"{venv}/bin/python", admin, directory / "keystone.db")

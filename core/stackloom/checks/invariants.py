@@ -23,7 +23,10 @@ _REPLACING = re.compile(r"\b(Replace|Force)=true\b", re.IGNORECASE)
 
 
 def check(output: Sequence[Output], context: CheckContext) -> Iterator[Problem]:  # noqa: ARG001
-    """Annotations for Argo CD; Jobs; images, probes, resources, privileges, tokens; spreading and disruption budgets."""
+    """Annotations for Argo CD; Jobs; images, probes, resources, privileges, tokens; spreading and disruption budgets.
+
+    What the operator's own charts hold keeps the operator's own conventions.
+    """
     index = Index.of(output)
     for o in index.objects:
         yield from _argo_cd(o)
@@ -31,6 +34,8 @@ def check(output: Sequence[Output], context: CheckContext) -> Iterator[Problem]:
         w for o in index.of_kind("PodDisruptionBudget") for w in index.selected(o.namespace, at(o.body, "spec", "selector"))
     }
     for w in index.workloads:
+        if w.output.foreign:
+            continue
         kind = w.output.kind
         if kind == "Job":
             yield from _job(w)
@@ -118,8 +123,9 @@ def _pod(w: Workload, index: Index) -> Iterator[Problem]:
 
 
 def _reads_configuration(w: Workload, index: Index) -> bool:
-    """Whether a container gets a ConfigMap of the output: as files, or as environment."""
-    volumes = [volume for _, volume in each(w.spec, "volumes")]
+    """Whether a container gets a ConfigMap of the output, as files or as environment. What a gate reads ends with the gate."""
+    mounted = {text(mount, "name") for c in w.containers if c is not w.gate for _, mount in each(c.body, "volumeMounts")}
+    volumes = [volume for _, volume in each(w.spec, "volumes") if text(volume, "name") in mounted]
     sources = [*volumes, *(source for volume in volumes for _, source in each(at(volume, "projected"), "sources"))]
     names = [text(at(source, "configMap"), "name") for source in sources]
     for container in w.containers:

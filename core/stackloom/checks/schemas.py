@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import lzma
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -103,13 +104,15 @@ def check(output: Sequence[Output], context: CheckContext) -> Iterator[Problem]:
         known = f"{api_version} {kind}"
         if api_version.rpartition("/")[0] in groups:
             known = ""
-        found: dict[tuple[str, str, str], list[str]] = {}
+        hints: dict[tuple[str, str], str] = {}
+        wrong_in: dict[tuple[str, str], list[str]] = defaultdict(list)
         for version in _schemas():
-            for one in _problems(o, version, known):
-                found.setdefault(one, []).append(version)
-        for (field, what, hint), in_versions in found.items():
-            suffix = "" if len(in_versions) == len(_schemas()) else f" in Kubernetes {', '.join(in_versions)}"
-            yield problem(o, field, what + suffix, hint)
+            for field, what, hint in dict.fromkeys(_problems(o, version, known)):
+                hints.setdefault((field, what), hint)
+                wrong_in[field, what].append(version)
+        for (field, what), hint in hints.items():
+            some = wrong_in[field, what]
+            yield problem(o, field, what if len(some) == len(_schemas()) else f"{what} in Kubernetes {', '.join(some)}", hint)
 
 
 def _problems(o: Output, version: str, kind: str) -> Iterator[tuple[str, str, str]]:

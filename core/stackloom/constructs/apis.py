@@ -50,7 +50,7 @@ class ApiDeployment(Part):
         health: str = "/healthcheck",
         resources: Resources | None = None,
     ) -> None:
-        super().__init__(ctx, role)
+        super().__init__(ctx)
         served = next((e for e in ctx.service.endpoints if e.name == endpoint), None)
         if served is None:
             known = [e.name for e in ctx.service.endpoints]
@@ -81,7 +81,7 @@ class ApiDeployment(Part):
             for i, words in enumerate(before, 1)
         ]
         pod = Pod(containers=[container], init=steps, gate=gate, service_account=ctx.name, spread=count > 1, grace_seconds=60)
-        self.put(deployment(who, pod, replicas=count), gate=gate)
+        self.put(deployment(who, pod, replicas=count, deadline_seconds=ctx.rollout_deadline), gate=gate)
         self.put(service(who, {served.name: served.port}))
         self.put_budget(who, count)
         if served.public:

@@ -1,7 +1,8 @@
 """Charts and objects: where the vocabulary meets cdk8s.
 
-An object's body is a plain dict that stays in Python until cdk8s writes it: one crossing into Node.js to declare it, one
-to hand it over. Until then it may be read and changed in place, by checks and by whoever extends a component.
+Each object is an ApiObject in the tree of constructs. Its body is a plain dict that stays in Python, where checks read it and
+where whoever extends a component may change it in place: handing bodies to Node.js and making YAML of them there would cost more
+than all the rest. So the output is written from here, as cdk8s would write it; ``app.synth()`` gives the same files.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cdk8s import ApiObject, ApiObjectMetadata, App, Chart, JsonPatch, YamlOutputType
+from cdk8s import ApiObject, ApiObjectMetadata, App, Chart, JsonPatch, Yaml, YamlOutputType
 from constructs import Construct
 
+from stackloom.errors import Problem, StackloomError
 from stackloom.manifests.gate import Gate
+from stackloom.manifests.text import yaml_text
 from stackloom.manifests.workloads import Body
 
 
@@ -40,7 +43,7 @@ class Manifest(ApiObject):
         self.body = JsonPatch.apply(self.body, *ops)
 
     def to_json(self) -> Any:
-        """The body, for cdk8s to write."""
+        """The body, for cdk8s where it asks for it."""
         return self.body
 
 
@@ -63,14 +66,35 @@ class Component(Chart):
 
     def bodies(self) -> Iterator[Body]:
         """Every object in the component, whoever put it there: plugins may use any construct of cdk8s."""
-        for thing in self.node.find_all():
-            if isinstance(thing, Manifest):
-                yield thing.body
-            elif isinstance(thing, ApiObject):
-                yield thing.to_json()
+        tree = self.node.find_all()
+        charts_inside = sum(isinstance(thing, Chart) for thing in tree) > 1
+        for thing in tree:
+            if isinstance(thing, ApiObject) and not (charts_inside and thing.chart is not self):
+                yield thing.body if isinstance(thing, Manifest) else thing.to_json()
 
 
 def new_app(outdir: Path) -> App:
     """An app that writes ``<component>/<Kind>.<name>.yaml`` under ``outdir``."""
     layout = YamlOutputType.FOLDER_PER_CHART_FILE_PER_RESOURCE
     return App(outdir=str(outdir), yaml_output_type=layout, output_file_extension=".yaml")
+
+
+def manifest_text(body: Body) -> str:
+    """An object's YAML, as cdk8s writes it."""
+    text = yaml_text(body)
+    return Yaml.stringify(body) if text is None else text
+
+
+def validate(app: App) -> None:
+    """Have cdk8s run the validations that constructs anywhere in the tree were given (``node.add_validation``).
+
+    Raises StackloomError with what they find.
+    """
+    probe = Chart(app, "validation")  # any chart would do: cdk8s validates the whole tree before it gives one's objects
+    try:
+        probe.to_json()
+    except RuntimeError as error:
+        _, *found = str(error).splitlines()
+        raise StackloomError(Problem(line.strip(), "Found by a validation of a construct") for line in found) from error
+    finally:
+        app.node.try_remove_child("validation")

@@ -139,6 +139,12 @@ class ServiceContext:
         """How many Pods of ``role``: the operator's number (``values.replicas``), or that of the size."""
         return self.values.replicas.get(role, self.by_size(numbers))
 
+    @property
+    def rollout_deadline(self) -> int:
+        """Seconds without progress after which a rollout has failed: at least what gates need, more where the operator says so."""
+        chosen = self.deployment.spec.timeouts.application_readiness.get(self.name)
+        return max(1800, chosen.timeout if chosen else 0)
+
     def resources(self, role: str, default: Mapping[str, Any]) -> dict[str, Any]:
         """The resources of ``role``, with the operator's (``values.resources``) laid over the default."""
         chosen = self.values.resources.get(role)

@@ -46,7 +46,7 @@ class Task(Part):
         account: str = "",
         resources: Resources | None = None,
     ) -> None:
-        super().__init__(ctx, task)
+        super().__init__(ctx)
         who = ctx.identity(f"{ctx.name}-{task}", task, {"stackloom.io/task": kind or task})
         gate = ctx.gate(needs, after)
 

@@ -1,11 +1,12 @@
-"""What the words of the vocabulary have in common: each is a node in the tree of constructs that adds objects under it."""
+"""What the words of the vocabulary have in common: each adds objects to the component, and may be waited for.
+
+They are no constructs of cdk8s themselves: a node of the tree costs as much as an object, and these would hold nothing.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
-
-from constructs import Construct
 
 from stackloom.manifests.files import File
 from stackloom.manifests.gate import Gate
@@ -18,17 +19,16 @@ if TYPE_CHECKING:
 Files = Sequence[File | Sequence[File]]
 
 
-class Part(Construct):
+class Part:
     """A part of a service. ``awaited`` is what other parts wait for when they start ``after`` this one."""
 
-    def __init__(self, ctx: ServiceContext, name: str) -> None:
-        super().__init__(ctx.component, name)
+    def __init__(self, ctx: ServiceContext) -> None:
         self._component = ctx.component
         self.awaited = Gate()
 
     def put(self, body: Body, *, gate: Gate | None = None) -> None:
-        """Add an object under this construct; ``gate`` is what its Pods wait for."""
-        self._component.add(body, scope=self, gate=gate)
+        """Add an object to the component; ``gate`` is what its Pods wait for."""
+        self._component.add(body, gate=gate)
 
     def put_budget(self, who: Identity, replicas: int) -> None:
         """Add a disruption budget where there is more than one Pod to disrupt."""

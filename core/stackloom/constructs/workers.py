@@ -42,7 +42,7 @@ class Worker(Part):
         needs: Sequence[str] | None = None,
         credentials: bool = True,
     ) -> None:
-        super().__init__(ctx, role)
+        super().__init__(ctx)
         who = ctx.identity(f"{ctx.name}-{role}", role)
         count = ctx.replicas(role, replicas)
         gate = ctx.gate(needs, after)
@@ -57,7 +57,7 @@ class Worker(Part):
             resources=ctx.resources(role, (resources or Resources(memory="256Mi", memory_limit="1Gi")).body()),
         )
         pod = Pod(containers=[container], gate=gate, service_account=ctx.name, spread=count > 1, grace_seconds=60)
-        self.put(deployment(who, pod, replicas=count), gate=gate)
+        self.put(deployment(who, pod, replicas=count, deadline_seconds=ctx.rollout_deadline), gate=gate)
         self.put_budget(who, count)
 
 
@@ -86,7 +86,7 @@ class StatefulService(Part):
         writable: Sequence[str] = (),
         resources: Resources | None = None,
     ) -> None:
-        super().__init__(ctx, role)
+        super().__init__(ctx)
         who = ctx.identity(f"{ctx.name}-{role}", role)
         count = ctx.replicas(role, replicas)
         gate = ctx.gate(after=after)
@@ -140,7 +140,7 @@ class Agent(Part):
         volume_mounts: Sequence[Mapping[str, Any]] = (),
         on_delete: bool = False,
     ) -> None:
-        super().__init__(ctx, f"{role}{variant.suffix}")
+        super().__init__(ctx)
         who = ctx.identity(f"{ctx.name}-{role}{variant.suffix}", f"{role}{variant.suffix}", {"stackloom.io/agent": role})
         gate = ctx.gate(after=after)
         container = Container(

@@ -10,6 +10,8 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from stackloom.constructs.apis import PUBLIC_TLS_SECRET
+from stackloom.fields import ValueFrom
 from stackloom.manifests import objects
 from stackloom.manifests.files import ConfigFile
 from stackloom.manifests.pod import Container, Pod, Resources
@@ -26,15 +28,31 @@ if TYPE_CHECKING:
 COMPONENT = "credentials"
 
 
-def cloud_credentials() -> list[Credential]:
-    """What belongs to the cloud as a whole: the database's administrator."""
+def cloud_credentials(deployment: OpenStackDeployment) -> list[Credential]:
+    """What belongs to the cloud as a whole: the database's administrator, the certificate of the public endpoints."""
     return [
+        Credential(name=PUBLIC_TLS_SECRET, type="kubernetes.io/tls", keys=_public_certificate(deployment), readers=frozenset()),
         Credential(
             name="mariadb-admin",
             keys={"username": Value.constant("root"), "password": Value.password()},
             readers=frozenset({"mariadb", "task:database"}),
         )
     ]
+
+
+def _public_certificate(deployment: OpenStackDeployment) -> dict[str, Value]:
+    given = deployment.spec.features.ssl.public_endpoints
+    if given is None:
+        names = f"*.{deployment.spec.public_domain_name}"
+        return {"tls.crt": Value(kind="certificate", text=names), "tls.key": Value(kind="certificate-key", text=names)}
+    return {"tls.crt": _taken(given.api_cert), "tls.key": _taken(given.api_key)}
+
+
+def _taken(given: ValueFrom | str) -> Value:
+    if isinstance(given, str):
+        return Value(kind="public", text=given)
+    ref = given.value_from.secret_key_ref
+    return Value.copied(ref.name, ref.key)
 
 
 def service_credentials(service: Service) -> list[Credential]:
@@ -86,8 +104,8 @@ def _external_secret(who: Identity, credential: Credential, deployment: OpenStac
     chosen = deployment.spec.credentials.external_secrets
     assert chosen is not None  # noqa: S101 - the specification's rules demand it with this provider
     remote = f"{chosen.prefix}{credential.name}"
-    keys = [key for key, value in sorted(credential.keys.items()) if value.kind != "text"]
-    template = {key: value.text for key, value in sorted(credential.keys.items()) if value.kind == "text"}
+    keys = [key for key, value in sorted(credential.keys.items()) if value.kind not in ("text", "public")]
+    template = {key: value.text for key, value in sorted(credential.keys.items()) if value.kind in ("text", "public")}
     target: dict[str, Any] = {"name": credential.name, "creationPolicy": "Orphan", "deletionPolicy": "Retain"}
     if template or credential.type != "Opaque":
         target["template"] = {"type": credential.type, "mergePolicy": "Merge", **({"data": template} if template else {})}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from posixpath import dirname
 from typing import Any
 
 from stackloom.names import slug
@@ -32,11 +32,11 @@ class ConfigFile:
     @property
     def directory(self) -> str:
         """The directory it is seen in."""
-        return str(PurePosixPath(self.path).parent)
+        return dirname(self.path)
 
     def source(self, directory: str) -> dict[str, Any]:
         """Its part of the projected volume that is mounted at ``directory``."""
-        item: dict[str, Any] = {"key": self.key, "path": str(PurePosixPath(self.path).relative_to(directory))}
+        item: dict[str, Any] = {"key": self.key, "path": _relative(self.path, directory)}
         if self.mode is not None:
             item["mode"] = self.mode
         return {"configMap": {"name": self.config_map, "items": [item]}}
@@ -54,11 +54,11 @@ class SecretFile:
     @property
     def directory(self) -> str:
         """The directory it is seen in."""
-        return str(PurePosixPath(self.path).parent)
+        return dirname(self.path)
 
     def source(self, directory: str) -> dict[str, Any]:
         """Its part of the projected volume that is mounted at ``directory``."""
-        item = {"key": self.key, "path": str(PurePosixPath(self.path).relative_to(directory))}
+        item = {"key": self.key, "path": _relative(self.path, directory)}
         return {"secret": {"name": self.secret, "items": [item]}}
 
 
@@ -86,10 +86,18 @@ class SecretDirectory:
 File = ConfigFile | SecretFile | SecretDirectory
 
 
+def _is_inside(path: str, directory: str) -> bool:
+    return path == directory or path.startswith(f"{directory.rstrip('/')}/")
+
+
+def _relative(path: str, directory: str) -> str:
+    return path[len(directory) :].lstrip("/")
+
+
 def _roots(files: Sequence[File]) -> list[str]:
     """The directories to mount: of nested ones the outermost."""
     directories = sorted({f.directory for f in files})
-    return [d for d in directories if not any(d != o and PurePosixPath(d).is_relative_to(o) for o in directories)]
+    return [d for d in directories if not any(d != o and _is_inside(d, o) for o in directories)]
 
 
 def _merged(sources: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -114,7 +122,7 @@ def mounts_and_volumes(files_by_container: Sequence[Sequence[File]]) -> tuple[li
     for files in files_by_container:
         own = []
         for root in _roots(files):
-            inside = {f.path: f for f in files if PurePosixPath(f.directory).is_relative_to(root)}
+            inside = {f.path: f for f in files if _is_inside(f.directory, root)}
             body = {"projected": {"sources": _merged([f.source(root) for f in inside.values()]), "defaultMode": 0o440}}
             base = slug(root.strip("/").replace("/", "-").replace("_", "-").replace(".", "-"))
             name = next(n for n in (base, *(f"{base}-{i}" for i in range(2, 99))) if volumes.get(n, body) == body)

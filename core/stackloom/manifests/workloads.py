@@ -31,15 +31,15 @@ class Identity:
         return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **rest}
 
 
-def deployment(who: Identity, pod: Pod, *, replicas: int, surge: int | str = "25%") -> Body:
-    """A Deployment that rolls without losing capacity."""
+def deployment(who: Identity, pod: Pod, *, replicas: int, surge: int | str = "25%", deadline_seconds: int = 1800) -> Body:
+    """A Deployment that rolls without losing capacity, and has failed when it stood still for ``deadline_seconds``."""
     return who.body(
         "apps/v1",
         "Deployment",
         spec={
             "replicas": replicas,
             "revisionHistoryLimit": 3,
-            "progressDeadlineSeconds": 1800,  # Pods wait in their gates while what they need comes up
+            "progressDeadlineSeconds": deadline_seconds,  # Pods wait in their gates while what they need comes up
             "selector": {"matchLabels": who.selector},
             "strategy": {
                 "type": "RollingUpdate",

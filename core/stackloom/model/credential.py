@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["password", "hex", "fernet", "text", "copy", "certificate", "certificate-key"]
+Kind = Literal["password", "hex", "fernet", "text", "public", "copy", "certificate", "certificate-key"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -15,7 +15,8 @@ class Value:
 
     ``password``: ``length`` characters of [A-Za-z0-9], so that it needs no quoting in URLs, INI files and SQL;
     ``hex``: ``length`` random bytes; ``fernet``: a Fernet key; ``text``: ``text`` as it stands (a user's name);
-    ``copy``: the value of ``source`` (Secret, key), kept equal to it.
+    ``public``: ``text``, kept equal to it (a certificate); ``copy``: the value of ``source`` (Secret, key), kept equal to it;
+    ``certificate`` and ``certificate-key``: a self-signed pair for the DNS names in ``text``, separated by commas.
     """
 
     kind: Kind

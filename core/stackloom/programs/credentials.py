@@ -4,9 +4,10 @@ Reads the path of a JSON file that lists credentials,
 
     [{"name": SECRET, "type": "Opaque", "seeded": false, "keys": {KEY: {"kind": "password", "length": 32}}}]
 
-creates the Secrets that are absent and adds the keys that are missing. A value that exists is never overwritten, with one
-exception: a ``copy`` follows its source. A ``text`` (a user's name) that differs from what is wanted is an error, because
-both may be in use. A ``seeded`` Secret is made whole and left alone ever after. Any number of these may run at the same time.
+creates the Secrets that are absent and adds the keys that are missing. A value that exists is never overwritten, but for two
+kinds: a ``copy`` follows its source, and what is ``public`` follows the file. A ``text`` (a user's name) that differs from what
+is wanted is an error, because both may be in use. A ``seeded`` Secret is made whole and left alone ever after. Any number of
+these may run at the same time.
 
 Its Role needs get, create and patch on secrets. Certificates need the package ``cryptography``, nothing else does.
 """
@@ -87,7 +88,7 @@ def read_credentials(document: Any) -> list[Credential]:
 
 
 def _check(credential: Credential) -> None:
-    unknown = {value.kind for value in credential.keys.values()} - {*MAKERS, "copy", "certificate", "certificate-key"}
+    unknown = {value.kind for value in credential.keys.values()} - {*MAKERS, "public", "copy", "certificate", "certificate-key"}
     if unknown:
         raise Failure(f"Secret {credential.name}: unknown kind of value: {', '.join(sorted(unknown))}")
     if len(_of_kind(credential, "certificate")) != len(_of_kind(credential, "certificate-key")):
@@ -113,6 +114,8 @@ def changes(credential: Credential, data: Mapping[str, bytes], source: Source) -
             original = wanted.get(value.source[1]) if value.source[0] == credential.name else None
             copy = source(*value.source) if original is None else original
             wanted |= {} if data.get(key) == copy else {key: copy}
+        elif value.kind == "public":
+            wanted |= {} if data.get(key) == value.text.encode() else {key: value.text.encode()}
         elif value.kind == "text" and data.get(key, value.text.encode()) != value.text.encode():
             raise Contradiction(
                 f"Secret {credential.name}: {key} is not {value.text!r}; give the old name back in the deployment, "

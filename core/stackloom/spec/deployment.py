@@ -19,7 +19,7 @@ from stackloom.fields import DnsLabel, DomainName, LogLevel, ObjectName, Positiv
 from stackloom.model.service import Service
 from stackloom.spec.database import CleanupSettings
 from stackloom.spec.features import Features, Rules, ServiceLogging, subtree
-from stackloom.spec.nodes import NodeLabel, NodeOverride
+from stackloom.spec.nodes import PLACEHOLDER, NodeLabel, NodeOverride
 from stackloom.spec.operations import ArgoCD, Credentials, Images, PluginSettings
 from stackloom.spec.releases import OpenStackVersion
 from stackloom.spec.selection import Selection
@@ -101,7 +101,7 @@ class Spec(SpecModel):
     """What the cloud can do."""
     services: dict[str, dict[str, Chart]] = Field(default_factory=dict)
     """Values of services beyond their features, by type and name: ``identity: {keystone: {values: {...}}}``."""
-    nodes: dict[NodeLabel, NodeOverride] = Field(default_factory=dict)
+    nodes: dict[NodeLabel, NodeOverride] = Field(default_factory=dict, json_schema_extra={PLACEHOLDER: "label::value"})
     """What differs on nodes with a label: ``"rack::r1": {features: {...}}``."""
     timeouts: Timeouts = Timeouts()
     """How long things may take."""

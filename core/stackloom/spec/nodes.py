@@ -11,6 +11,7 @@ from stackloom.fields import SpecModel, refuse
 from stackloom.names import is_dns_subdomain
 from stackloom.spec.values import NodeChart
 
+PLACEHOLDER = "x-placeholder"
 _NAME = re.compile(r"[a-zA-Z0-9]([-_.a-zA-Z0-9]{0,61}[a-zA-Z0-9])?")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel, ConfigDict, create_model
 
 from stackloom.fields import SpecModel
 from stackloom.spec.deployment import Spec
@@ -13,6 +13,12 @@ from stackloom.spec.features import Features
 from stackloom.spec.paths import KeyPath
 
 M = TypeVar("M", bound=BaseModel)
+
+
+class _Part(SpecModel):
+    """Some fields of a model. What is made of it has no source to read docs from."""
+
+    model_config = ConfigDict(use_attribute_docstrings=False)
 
 
 def as_far_as_valid(model: type[M], data: Any, wrong: Collection[KeyPath], path: KeyPath = ()) -> M:
@@ -24,7 +30,7 @@ def as_far_as_valid(model: type[M], data: Any, wrong: Collection[KeyPath], path:
     fields = {(field.alias or name): (name, field) for name, field in model.model_fields.items()}
     good = [key for key in fields if not any(_overlap((*path, key), bad) for bad in wrong)]
     kinds: dict[str, Any] = {name: (field.annotation, field) for name, field in (fields[key] for key in good)}
-    valid = create_model(model.__name__, __base__=SpecModel, **kinds).model_validate(
+    valid = create_model(model.__name__, __base__=_Part, **kinds).model_validate(
         {key: given[key] for key in good if key in given}
     )
     values = {fields[key][0]: getattr(valid, fields[key][0]) for key in good}

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from stackloom.model.service import Service
+from stackloom.spec.nodes import PLACEHOLDER
 from stackloom.spec.schema import raw_schema
-from stackloom.spec.tree import PLACEHOLDER
 
 _INTRODUCTION = """\
 # The specification

@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from stackloom.model.service import Service
-from stackloom.spec.tree import PLACEHOLDER, whole_tree
+from stackloom.spec.nodes import PLACEHOLDER
+from stackloom.spec.tree import whole_tree
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 

@@ -35,7 +35,7 @@ LIST: KeyPath = ("spec", "features", "services")
 def select(data: object, services: Sequence[Service]) -> Selection:
     """The services that ``data`` chooses. What is wrong with its list is left aside here: see :func:`list_problems`."""
     asked, preset = dig(data, *LIST), dig(data, "spec", "preset")
-    wanted = [s for s in services if (s.type in asked if isinstance(asked, list) else preset in s.presets)]
+    wanted = [s for s in services if (s.type in asked if isinstance(asked, list) else preset in tuple(s.presets))]
     chosen = sorted(wanted, key=lambda s: s.name)
     return Selection(tuple(s for s in chosen if s.build), tuple(s for s in chosen if not s.build))
 

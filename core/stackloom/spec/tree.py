@@ -18,7 +18,7 @@ from stackloom.spec import cr
 from stackloom.spec.database import CleanupSettings, Database
 from stackloom.spec.deployment import OpenStackDeployment, Readiness, Spec, Timeouts
 from stackloom.spec.features import Features, Logging, Policies, Rules, ServiceLogging, subtree
-from stackloom.spec.nodes import NodeLabel, NodeOverride
+from stackloom.spec.nodes import PLACEHOLDER, NodeLabel, NodeOverride
 from stackloom.spec.operations import PluginSettings
 from stackloom.spec.values import Chart, NodeChart
 
@@ -30,7 +30,6 @@ class _Closed(SpecModel):
 
 
 M = TypeVar("M", bound=SpecModel)
-PLACEHOLDER = "x-placeholder"
 
 
 def whole_tree(services: Sequence[Service], plugins: Collection[str] = ()) -> type[OpenStackDeployment]:
@@ -38,16 +37,17 @@ def whole_tree(services: Sequence[Service], plugins: Collection[str] = ()) -> ty
 
     Raises StackloomError where two services model one subtree of ``features`` differently.
     """
-    spec = create_model(
-        "Spec",
-        __base__=Spec,
-        features=_retyped(Spec, "features", _features(services)),
-        services=_retyped(Spec, "services", _by_type("ServiceValues", Chart, services)),
-        nodes=_retyped(Spec, "nodes", dict[NodeLabel, _node_override(services)], "label::value"),  # type: ignore[misc]
-        timeouts=_retyped(Spec, "timeouts", _timeouts(services)),
-        plugins=_retyped(Spec, "plugins", _plugins(plugins)),
+    spec = _narrowed(
+        Spec,
+        features=_features(services),
+        services=_by_type("ServiceValues", Chart, services),
+        nodes=dict[NodeLabel, _node_override(services)],  # type: ignore[misc]
+        timeouts=_narrowed(Timeouts, application_readiness=_keyed("ApplicationReadiness", {s.name: Readiness for s in services})),
+        plugins=_narrowed(
+            PluginSettings, {name: (dict[str, Any], "What this plugin reads.") for name in plugins if name != "disabled"}
+        ),
     )
-    return create_model("OpenStackDeployment", __base__=OpenStackDeployment, spec=_retyped(OpenStackDeployment, "spec", spec))
+    return _narrowed(OpenStackDeployment, spec=spec)
 
 
 def subtree_models(services: Iterable[Service], kind: str = "features") -> dict[str, type[SpecModel]]:
@@ -69,47 +69,43 @@ def subtree_models(services: Iterable[Service], kind: str = "features") -> dict[
 
 
 def _features(services: Sequence[Service]) -> type[Features]:
-    database = create_model(
-        "Database",
-        __base__=Database,
-        cleanup=_retyped(Database, "cleanup", _keyed("Cleanup", {s.name: CleanupSettings for s in services if s.cleanup})),
-    )
     names = sorted(s.name for s in services)
     types = sorted({s.type for s in services} | cr.INFRASTRUCTURE)
-    listed = list[
-        Annotated[NonEmpty, WithJsonSchema({"type": "string", "enum": types})]
-    ]  # which are right is for the loader to say
-    return _closed(
+    # For editors only: which names are wrong, and what to say of each, is left to the loader.
+    listed = list[Annotated[NonEmpty, WithJsonSchema({"type": "string", "enum": types})]] | None
+    cleanup = _keyed("Cleanup", {s.name: CleanupSettings for s in services if s.cleanup})
+    return _narrowed(
         Features,
         {name: (model, _first_line(model)) for name, model in subtree_models(services).items()},
-        policies=_retyped(Features, "policies", _closed(Policies, dict.fromkeys(names, (Rules, "Rules by name.")))),
-        logging=_retyped(Features, "logging", _closed(Logging, dict.fromkeys(names, (ServiceLogging, "How much it logs.")))),
-        database=_retyped(Features, "database", database),
-        services=(listed | None, Field(default=None, description=Features.model_fields["services"].description)),
+        services=listed,
+        policies=_narrowed(Policies, dict.fromkeys(names, (Rules, "Rules by name."))),
+        logging=_narrowed(Logging, dict.fromkeys(names, (ServiceLogging, "How much it logs."))),
+        database=_narrowed(Database, cleanup=cleanup),
     )
 
 
-def _retyped(base: type[SpecModel], name: str, kind: Any, placeholder: str = "") -> Any:
-    """The field of a model with a narrower type, and what that type makes of nothing as the default."""
-    old = base.model_fields[name]
-    empty = kind if isinstance(kind, type) and issubclass(kind, SpecModel) else dict
-    default: Any = {} if old.is_required() else {"default_factory": empty}
-    extra: Any = {PLACEHOLDER: placeholder} if placeholder else None
-    return (kind, Field(description=old.description, json_schema_extra=extra, **default))
+def _narrowed(base: type[M], keys: Mapping[str, tuple[Any, str]] | None = None, **kinds: Any) -> type[M]:
+    """``base`` with narrower types of some fields, and with ``keys`` (type and description) in the place of any further ones.
 
-
-def _closed(base: type[M], keys: Mapping[str, tuple[Any, str]], **fields: Any) -> type[M]:
-    """A model that has ``keys`` (type and description) in the place of any further ones.
-
-    They are absent (None) unless given: the loader lays defaults below what is.
+    What stands under those keys is absent (None) unless given: the loader lays defaults below what is.
     """
-    further: dict[str, Any] = {
+    fields: dict[str, Any] = {
         subtree(key): (kind, Field(default=None, alias=key, description=description, validate_default=False))
-        for key, (kind, description) in keys.items()
+        for key, (kind, description) in sorted((keys or {}).items())
     }
     bases: Any = (base, _Closed)
-    made: Any = create_model(base.__name__, __base__=bases, **further, **fields)
+    made: Any = create_model(base.__name__, __base__=bases, **fields, **{n: _retyped(base, n, kind) for n, kind in kinds.items()})
     return cast("type[M]", made)
+
+
+def _retyped(base: type[SpecModel], name: str, kind: Any) -> Any:
+    """The field of a model with another type; its default is what that type makes of nothing."""
+    old = base.model_fields[name]
+    default: Any = {}
+    if not old.is_required():
+        nothing = kind if isinstance(kind, type) and issubclass(kind, SpecModel) else old.default_factory or dict
+        default = {"default": None} if old.default is None else {"default_factory": nothing}
+    return (kind, Field(description=old.description, json_schema_extra=old.json_schema_extra, **default))
 
 
 def _first_line(model: type[SpecModel]) -> str:
@@ -122,24 +118,12 @@ def _by_type(name: str, chart: type[SpecModel], services: Sequence[Service]) -> 
     return _keyed(name, by_type, "service type")
 
 
-def _node_override(services: Sequence[Service]) -> Any:
-    return create_model(
-        "NodeOverride",
-        __base__=NodeOverride,
-        features=_retyped(NodeOverride, "features", _keyed("NodeFeatures", subtree_models(services, "node_features"), "")),
-        services=_retyped(NodeOverride, "services", _by_type("NodeServiceValues", NodeChart, services)),
+def _node_override(services: Sequence[Service]) -> type[NodeOverride]:
+    return _narrowed(
+        NodeOverride,
+        features=_keyed("NodeFeatures", subtree_models(services, "node_features"), ""),
+        services=_by_type("NodeServiceValues", NodeChart, services),
     )
-
-
-def _timeouts(services: Sequence[Service]) -> type[Timeouts]:
-    readiness = _keyed("ApplicationReadiness", {s.name: Readiness for s in services})
-    field = _retyped(Timeouts, "application_readiness", readiness)
-    return create_model("Timeouts", __base__=Timeouts, application_readiness=field)
-
-
-def _plugins(names: Collection[str]) -> type[PluginSettings]:
-    keys = {name: (dict[str, Any], "What this plugin reads.") for name in sorted(names) if name != "disabled"}
-    return _closed(PluginSettings, keys)
 
 
 def _keyed(name: str, keys: Mapping[str, Any], placeholder: str = "service") -> Any:

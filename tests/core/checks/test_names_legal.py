@@ -93,3 +93,10 @@ def test_a_key_of_a_configmap_is_the_name_of_a_file(key: str) -> None:
     assert said(names_legal.check, cloud(body("ConfigMap", "x", data={key: ""}))) == only(
         f"ConfigMap/x: data: {key!r} is no key for a ConfigMap. Use at most 253 letters, digits, dashes, dots and underscores"
     )
+
+
+def test_a_namespace_is_called_by_a_dns_label() -> None:
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "open.stack"}}
+    assert said(names_legal.check, cloud(namespace)) == only(
+        f"Namespace/open.stack: metadata.name: 'open.stack' is no name for a Namespace. {LABEL}"
+    )

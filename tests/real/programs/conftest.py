@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import pytest
 from tests.real.keystone import KeystoneServer, keystone_server
 from tests.real.mariadb import DatabaseServer, mariadb_server
 from tests.real.programs.running import Programs
+
+# For the tests that call a program's functions: it imports its neighbours by their bare names.
+sys.path.insert(0, str(Path(__file__).parents[3] / "core" / "stackloom" / "programs"))
 
 
 @pytest.fixture(scope="session")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stackloom.manifests.programs import program_files
+from stackloom.incluster import read_programs, with_imports
 
 
 @dataclass(frozen=True)
@@ -20,20 +20,26 @@ class Programs:
 
     def command(self, name: str, *arguments: str, python: str = sys.executable) -> list[str]:
         """The command that starts a program, whose files are in the directory then."""
-        for file, text in program_files(name).items():
-            (self.directory / file).write_text(text)
+        texts = read_programs()
+        for file in with_imports(f"{name}.py", texts):
+            (self.directory / file).write_text(texts[file])
         return [python, str(self.directory / f"{name}.py"), *arguments]
 
     def run(
         self, name: str, *arguments: str, env: Mapping[str, str], python: str = sys.executable
     ) -> subprocess.CompletedProcess[str]:
-        """How a program ended, with what it said: both streams in one, as ``kubectl logs`` shows them."""
-        return subprocess.run(
-            self.command(name, *arguments, python=python),
-            env={"PATH": os.environ["PATH"], **env},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        """How a program ended, with what it said."""
+        return finished(self.command(name, *arguments, python=python), env)
+
+
+def finished(command: Sequence[str], env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """How a command ended, with what it said: both streams in one, as ``kubectl logs`` shows them."""
+    return subprocess.run(
+        command,
+        env={"PATH": os.environ["PATH"], **env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=False,
+    )

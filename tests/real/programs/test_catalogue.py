@@ -46,15 +46,19 @@ def endpoints(keystone: KeystoneServer, service_type: str) -> dict[tuple[str, st
     return {(e["region_id"], e["interface"]): e["url"] for e in found}
 
 
+def roles_of(keystone: KeystoneServer, user: str) -> list[str]:
+    api = keystone.api(user, "first", "service", "service")
+    token = api.get("/auth/tokens", headers={"X-Subject-Token": str(api.get_token())}).json()["token"]
+    return sorted(role["name"] for role in token["roles"])
+
+
 def test_a_service_its_user_and_its_roles_are_registered(keystone: KeystoneServer, programs: Programs) -> None:
     result = register(keystone, programs, document("one"))
     assert result.returncode == 0, result.stdout
     assert endpoints(keystone, "one-type") == {("RegionTwo", i): f"http://one.{i}:9292" for i in INTERFACES}
     assert keystone.api().get("/roles?name=one-admin").json()["roles"]
-    as_user = keystone.api("one", "first", "service", "service")
-    access = as_user.session.auth.get_access(as_user.session)
-    assert sorted(access.role_names) == ["one-role", "service"]
-    assert "first" not in result.stdout.replace("first run", "")
+    assert roles_of(keystone, "one") == ["one-role", "service"]
+    assert "first" not in result.stdout
 
 
 def test_running_again_changes_nothing_and_keeps_the_users_tokens(keystone: KeystoneServer, programs: Programs) -> None:
@@ -126,8 +130,7 @@ def test_a_role_that_is_no_longer_wanted_is_withdrawn(keystone: KeystoneServer, 
     wanted = document("eight")
     wanted["users"][0]["roles"] = ["service"]
     assert "withdrew role" in register(keystone, programs, wanted).stdout
-    as_user = keystone.api("eight", "first", "service", "service")
-    assert as_user.session.auth.get_access(as_user.session).role_names == ["service"]
+    assert roles_of(keystone, "eight") == ["service"]
 
 
 def test_a_user_without_a_project_holds_its_roles_on_the_domain(keystone: KeystoneServer, programs: Programs) -> None:

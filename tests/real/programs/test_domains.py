@@ -17,7 +17,9 @@ def domain(name: str, **options: Any) -> dict[str, Any]:
     return {"name": name, "description": "People", "enabled": True, "config": {"identity": {"driver": "ldap"}, "ldap": ldap}}
 
 
-def settle(keystone: KeystoneServer, programs: Programs, *domains: dict[str, Any], **env: str) -> subprocess.CompletedProcess[str]:
+def settle(
+    keystone: KeystoneServer, programs: Programs, *domains: dict[str, Any], **env: str
+) -> subprocess.CompletedProcess[str]:
     path = programs.directory / "domains.json"
     path.write_text(json.dumps({"domains": domains}))
     return programs.run("domains", str(path), env={**keystone.admin, **env}, python=keystone.python)
@@ -39,8 +41,24 @@ def test_a_domain_is_made_with_its_driver_and_its_password_from_the_environment(
         "domain one: set identity.driver, ldap.password, ldap.suffix, ldap.url, ldap.use_tls, ldap.user",
     ]
     config = shown(keystone, "one")
-    assert (config["identity"], config["ldap"]["use_tls"], config["ldap"]["url"]) == ({"driver": "ldap"}, True, "ldap://127.0.0.1:9")
+    assert (config["identity"], config["ldap"]["use_tls"], config["ldap"]["url"]) == (
+        {"driver": "ldap"},
+        True,
+        "ldap://127.0.0.1:9",
+    )
     assert "password" not in config["ldap"]
+
+
+def test_a_password_is_kept_where_the_api_does_not_show_it_and_goes_when_it_is_not_wanted(
+    keystone: KeystoneServer, programs: Programs
+) -> None:
+    secrets = "SELECT s.value FROM sensitive_config s JOIN project d ON d.id = s.domain_id WHERE d.name = ?"
+    settle(keystone, programs, domain("nine", password={"env": "NINE"}), NINE="s3cret")
+    assert keystone.stored(secrets, "nine") == [('"s3cret"',)]
+    settle(keystone, programs, domain("nine", password={"env": "NINE"}), NINE="r0tated")
+    assert keystone.stored(secrets, "nine") == [('"r0tated"',)]
+    settle(keystone, programs, domain("nine"))
+    assert keystone.stored(secrets, "nine") == []
 
 
 def test_running_again_changes_nothing(keystone: KeystoneServer, programs: Programs) -> None:

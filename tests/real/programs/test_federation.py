@@ -81,7 +81,9 @@ def test_another_protocol_replaces_the_one_before(keystone: KeystoneServer, prog
     assert protocols(keystone, "four") == {"mapped": "four-mapped"}
 
 
-def test_a_provider_that_is_not_named_is_disabled_and_its_remote_ids_are_free(keystone: KeystoneServer, programs: Programs) -> None:
+def test_a_provider_that_is_not_named_is_disabled_and_its_remote_ids_are_free(
+    keystone: KeystoneServer, programs: Programs
+) -> None:
     settle(keystone, programs, provider("five"))
     heir = provider("six", remote_ids=provider("five")["remote_ids"])
     result = settle(keystone, programs, heir)

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.distributions import Distributions
+
+# What chooses real parts for tests, and says where they are, stays; what would change a synthesis goes.
+_KEPT = ("STACKLOOM_REQUIRE_REAL",)
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.startswith(("STACKLOOM_", "CDK8S_")) and name not in _KEPT and not name.endswith("_VENV"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def distributions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Distributions]:
+    """An empty folder of distributions on the path."""
+    folder = tmp_path / "site-packages"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    made = Distributions(folder)
+    yield made
+    made.forget()

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import asdict
+from typing import Any
+
+import certificates
+import credentials
+import pytest
+from credentials import Contradiction, Credential, Value, changes, read_credentials
+from program import Failure
+
+from stackloom.model.credential import Credential as ModelCredential
+from stackloom.model.credential import Value as ModelValue
+
+
+def no_source(secret: str, key: str) -> bytes:
+    raise AssertionError(f"{secret}/{key} was asked for")
+
+
+def credential(**keys: Value) -> Credential:
+    return Credential(name="s", keys=keys)
+
+
+@pytest.mark.parametrize(
+    ("value", "form"),
+    [
+        (Value(kind="password", length=20), r"[A-Za-z0-9]{20}"),
+        (Value(kind="hex", length=16), r"[0-9a-f]{32}"),
+        (Value(kind="fernet"), r"[-_A-Za-z0-9]{43}="),
+        (Value(kind="text", text="nova"), r"nova"),
+    ],
+)
+def test_each_kind_of_value_has_its_form(value: Value, form: str) -> None:
+    made = changes(credential(k=value), {}, no_source)["k"]
+    assert re.fullmatch(form, made.decode())
+
+
+@pytest.mark.parametrize("kind", ["password", "hex", "fernet"])
+def test_no_two_values_are_the_same(kind: str) -> None:
+    value = credential(k=Value(kind=kind))
+    assert changes(value, {}, no_source) != changes(value, {}, no_source)
+
+
+def test_what_exists_is_never_overwritten() -> None:
+    wanted = credential(a=Value(kind="password"), b=Value(kind="fernet"), c=Value(kind="hex"), d=Value(kind="text", text="t"))
+    assert changes(wanted, {"a": b"x", "b": b"no key", "c": b"", "d": b"t"}, no_source) == {}
+
+
+def test_only_missing_keys_are_filled() -> None:
+    wanted = credential(a=Value(kind="password"), b=Value(kind="password"))
+    assert changes(wanted, {"a": b"x"}, no_source).keys() == {"b"}
+
+
+def test_a_copy_follows_its_source() -> None:
+    wanted = credential(k=Value(kind="copy", source=("other", "password")))
+    assert changes(wanted, {"k": b"old"}, lambda *_: b"new") == {"k": b"new"}
+    assert changes(wanted, {"k": b"new"}, lambda *_: b"new") == {}
+
+
+def test_what_is_public_follows_the_deployment() -> None:
+    wanted = credential(k=Value(kind="public", text="new"))
+    assert changes(wanted, {"k": b"old"}, no_source) == changes(wanted, {}, no_source) == {"k": b"new"}
+    assert changes(wanted, {"k": b"new"}, no_source) == {}
+
+
+def test_a_text_that_differs_is_a_contradiction() -> None:
+    with pytest.raises(Contradiction, match="Secret s: k is not 'new'; give the old name back"):
+        changes(credential(k=Value(kind="text", text="new")), {"k": b"old"}, no_source)
+
+
+def test_the_models_own_form_is_understood() -> None:
+    keys = {"a": ModelValue.password(12), "b": ModelValue.copied("x", "y"), "c": ModelValue.constant("t"), "d": ModelValue.hex(8)}
+    model = ModelCredential(name="s", keys=keys, readers=frozenset())
+    document = [{"name": model.name, "type": model.type, "seeded": False, "keys": {k: asdict(v) for k, v in model.keys.items()}}]
+    (read,) = read_credentials(document)
+    assert read.keys == {
+        "a": Value(kind="password", length=12),
+        "b": Value(kind="copy", source=("x", "y")),
+        "c": Value(kind="text", text="t"),
+        "d": Value(kind="hex", length=8),
+    }
+
+
+def copying(name: str, *sources: str) -> dict[str, Any]:
+    return {"name": name, "keys": {s: {"kind": "copy", "source": [s, "k"]} for s in sources} or {"k": {"kind": "hex"}}}
+
+
+def test_secrets_are_made_after_those_that_they_copy_from() -> None:
+    ordered = read_credentials([copying("c", "b", "elsewhere"), copying("b", "a"), copying("a")])
+    assert [c.name for c in ordered] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ([copying("a", "b"), copying("b", "a")], "copy from each other in a circle: "),
+        ([{"name": "a", "keys": {"k": {"kind": "passwrod"}}}], "Secret a: unknown kind of value: passwrod"),
+        ([{"name": "a", "keys": {"k": {"kind": "certificate"}}}], "a certificate and its key belong into one Secret"),
+        ([{"name": "a", "keys": {"k": {"size": 3}}}], "malformed"),
+        ([{"keys": {}}], "malformed"),
+        ({"a": 1}, "malformed"),
+    ],
+)
+def test_a_document_that_makes_no_sense_is_one_sentence(document: Any, message: str) -> None:
+    with pytest.raises(Failure, match=message):
+        read_credentials(document)
+
+
+PAIR = {
+    "tls.crt": Value(kind="certificate", text="cloud.example.org, *.cloud.example.org"),
+    "tls.key": Value(kind="certificate-key"),
+}
+
+
+def test_a_certificate_and_its_key_are_made_together() -> None:
+    made = changes(credential(**PAIR), {}, no_source)
+    assert (made["tls.crt"].split(b"\n")[0], made["tls.key"].split(b"\n")[0]) == (
+        b"-----BEGIN CERTIFICATE-----",
+        b"-----BEGIN PRIVATE KEY-----",
+    )
+    assert changes(credential(**PAIR), made, no_source) == {}
+
+
+@pytest.mark.parametrize("key", sorted(PAIR))
+def test_half_a_pair_is_a_contradiction(key: str) -> None:
+    with pytest.raises(Contradiction, match=f"Secret s holds {key} without its counterpart"):
+        changes(credential(**PAIR), {key: b"x"}, no_source)
+
+
+def test_a_certificate_of_ours_that_no_longer_covers_the_names_is_a_contradiction() -> None:
+    made = changes(credential(**PAIR), {}, no_source)
+    moved = {**PAIR, "tls.crt": Value(kind="certificate", text="cloud.example.org,*.new.example.org")}
+    with pytest.raises(Contradiction, match=r"does not cover \*\.new\.example\.org; delete the Secret"):
+        changes(credential(**moved), made, no_source)
+
+
+def test_a_certificate_from_elsewhere_is_left_to_its_owner() -> None:
+    assert certificates.names_lacking(b"not even PEM", ["a"]) == []
+    assert changes(credential(**PAIR), {"tls.crt": b"x", "tls.key": b"y"}, no_source) == {}
+
+
+def test_a_secret_for_the_api_carries_its_values_in_base64_and_says_who_manages_it() -> None:
+    body = credentials.body_of(Credential(name="s", keys={}, type="kubernetes.io/tls"), {"k": b"v"}, "openstack")
+    assert (body["type"], body["data"]) == ("kubernetes.io/tls", {"k": base64.b64encode(b"v").decode()})
+    assert body["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "stackloom"
