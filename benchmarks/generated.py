@@ -61,7 +61,9 @@ def service(number: int) -> Service:
         build=build,
         requires=frozenset({"database", "cache", "messaging", *(() if first else ("identity",))}),
         uses=frozenset({"notifications"}),
-        endpoints=(Endpoint(service=f"{name}-api", port=5000 + number, type="identity" if first else f"type-{number:03}", public=name),),
+        endpoints=(
+            Endpoint(service=f"{name}-api", port=5000 + number, type="identity" if first else f"type-{number:03}", public=name),
+        ),
         images={name: openstack_image("generated")},
         databases=(Database(name.replace("-", "_")),),
         user=ServiceUser(name=name),
@@ -83,5 +85,12 @@ def build(ctx: ServiceContext) -> None:
     migration = ctx.migrate_database([f"{ctx.name}-manage", "db", "sync"], config=config)
     ctx.register_in_catalogue()
     ctx.api(wsgi="generated.wsgi:application", config=config, after=[migration])
-    ctx.worker("worker", command=[f"{ctx.name}-worker"], config=config, after=[migration], replicas=2, probes=Probes(command=("pgrep", "python3")))
+    ctx.worker(
+        "worker",
+        command=[f"{ctx.name}-worker"],
+        config=config,
+        after=[migration],
+        replicas=2,
+        probes=Probes(command=("pgrep", "python3")),
+    )
     ctx.clean_database([f"{ctx.name}-manage", "db", "purge"], config=config)

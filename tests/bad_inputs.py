@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import importlib
 import pkgutil
 from collections.abc import Iterator, Sequence
@@ -33,7 +34,7 @@ import yaml
 
 from stackloom.errors import Location, Problem, StackloomError
 from stackloom.model.service import Service
-from stackloom.spec.loader import load
+from stackloom.spec.loader import Specification
 from stackloom.spec.source import read
 
 TESTS = Path(__file__).parent
@@ -119,12 +120,18 @@ def cases() -> Iterator[Case]:
             yield Case(str(path.relative_to(TESTS).parent), table["services"], table.get("deployment", USUAL), row)
 
 
-def problems_of(case: Case, folder: Path, services: Sequence[Service]) -> tuple[Problem, ...]:
+@functools.cache
+def specification_of(table: str) -> Specification:
+    """The specification with the services of a table."""
+    return Specification(services_of(table))
+
+
+def problems_of(case: Case, folder: Path) -> tuple[Problem, ...]:
     """What loading the case's file finds; the file is called ``deployment.yaml`` in the problems."""
     path = folder / "deployment.yaml"
     path.write_bytes(case.file())
     try:
-        load(read(path), services)
+        specification_of(case.services).load(read(path))
     except StackloomError as error:
         return tuple(dataclasses.replace(p, location=_in_folder(p.location)) for p in error.problems)
     return ()

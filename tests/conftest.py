@@ -8,6 +8,20 @@ import pytest
 
 from tests.distributions import Distributions
 
+SMALLEST = """\
+apiVersion: lcm.mirantis.com/v1alpha1
+kind: OpenStackDeployment
+metadata:
+  name: cloud
+spec:
+  openstack_version: gazpacho
+  preset: core
+  size: single
+  public_domain_name: cloud.example.org
+  features:
+    services: [identity]
+"""
+
 # What chooses real parts for tests, and says where they are, stays; what would change a synthesis goes.
 _KEPT = ("STACKLOOM_REQUIRE_REAL",)
 
@@ -28,3 +42,13 @@ def distributions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[D
     made = Distributions(folder)
     yield made
     made.forget()
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of the test's own, which it is in, with the smallest ``deployment.yaml``: identity alone."""
+    folder = tmp_path / "workplace"
+    folder.mkdir()
+    (folder / "deployment.yaml").write_text(SMALLEST)
+    monkeypatch.chdir(folder)
+    return folder

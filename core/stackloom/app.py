@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stackloom import checks, images, incluster, publish
 from stackloom.attribution import attributed, blaming, collecting
 from stackloom.constructs.apis import INGRESS_CLASS
 from stackloom.constructs.component import Component, manifest_text, new_app, validate
 from stackloom.constructs.context import ServiceContext
-from stackloom.errors import Problem, StackloomError
+from stackloom.errors import Problem, StackloomError, did_you_mean
 from stackloom.graph import BASE_LEVEL, Graph
 from stackloom.infra.argocd import COMPONENT as ARGOCD
 from stackloom.infra.argocd import build_argocd
@@ -32,12 +34,28 @@ from stackloom.model.service import Service
 from stackloom.plugins import Plugins, load
 from stackloom.spec import loader
 from stackloom.spec.deployment import OpenStackDeployment
+from stackloom.spec.paths import parse
 from stackloom.spec.references import referenced_secrets
 from stackloom.spec.source import Source, read
 from stackloom.waves import set_waves
 
+if TYPE_CHECKING:
+    from cdk8s import Chart  # importing it starts Node.js, and stackloom.constructs chooses which
+
 DEPLOYMENT_VARIABLE = "STACKLOOM_DEPLOYMENT"
 ALLOW_REMOVAL_VARIABLE = "STACKLOOM_ALLOW_REMOVAL"
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Keep Python from looking for garbage: there is hardly any before the run ends, and looking takes a fifth of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +77,11 @@ class Cloud:
     :meth:`synth`, constructs of your own may be added to ``app``, and components changed. Raises :class:`StackloomError`.
     """
 
+    @_collector_paused()
     def __init__(self, deployment: str | Path | OpenStackDeployment, *, plugins: Plugins | None = None) -> None:
-        source = _source(deployment)
-        self.plugins = plugins or load(disabled=loader.disabled_plugins(source))
+        self._source = source = _source(deployment)
+        with _located_in(source):
+            self.plugins = plugins or load(disabled=loader.disabled_plugins(source))
         self.deployment = loader.load(
             source,
             self.plugins.services,
@@ -69,46 +89,50 @@ class Cloud:
             lambda service: blaming(self.plugins.origin_of(service.name), "in its rules"),
         )
         self.graph = Graph(self.deployment.services, self._source_of)
-        self.outdir = Path(os.environ.get("CDK8S_OUTDIR", "dist"))
-        self._staging = publish.staging_for(self.outdir)
+        self.outdir = Path(os.environ.get("CDK8S_OUTDIR") or "dist")
+        publish.refuse_foreign(self.outdir)
         self.app = new_app(self.outdir)
         self.components: dict[str, Component] = {}
+        self._delivered: set[str] = set()
         self.credentials: list[Credential] = cloud_credentials(self.deployment)
         self._programs = incluster.read_programs()
         self._build()
 
     def component(self, name: str) -> Component:
         """The component of this name (its folder in the output): a chart of cdk8s."""
+        if name not in self.components:
+            raise StackloomError(Problem(f"this cloud has no component {name!r}", did_you_mean(name, self.components)))
         return self.components[name]
 
+    @_collector_paused()
     def synth(self, *, allow_removal: Collection[str] = ()) -> Written:
         """Check what was built and write it to ``CDK8S_OUTDIR`` (``dist`` unless set).
 
         A component that the folder had and that would vanish must be confirmed by name, here or in ``STACKLOOM_ALLOW_REMOVAL``.
         """
-        output = self.output()
         validate(self.app)
+        output = self.output()
         problems = checks.run_all(output, self._check_context())
         arguments = {"deployment": self.deployment, "output": output}
         for origin, found in self.plugins.ask("stackloom_validate", Problem, problems, **arguments):
             problems += [attributed(problem, origin) for problem in found]
-        confirmed = {*allow_removal, *filter(None, os.environ.get(ALLOW_REMOVAL_VARIABLE, "").split(","))}
+        confirmed = {*allow_removal, *os.environ.get(ALLOW_REMOVAL_VARIABLE, "").replace(",", " ").split()}
         problems += publish.unconfirmed_removals(self.outdir, {o.component for o in output}, confirmed)
         if problems:
             raise StackloomError(problems)
-        publish.write(((o.file, manifest_text(dict(o.body))) for o in output), self._staging)
-        publish.publish(self._staging, self.outdir)
+        publish.publish(((o.file, manifest_text(dict(o.body))) for o in output), self.outdir)
         return Written(self.outdir, len({o.component for o in output}), len(output))
 
     def output(self) -> list[Output]:
         """Every object as it stands now, whoever made it."""
-        charts = {chart.node.path: chart for chart in self.app.charts}
+        self._complete()
         found: list[Output] = []
-        for path in sorted(charts):
-            chart = charts[path]
-            bodies = chart.bodies() if isinstance(chart, Component) else chart.to_json()
-            source, foreign = (chart.source, False) if isinstance(chart, Component) else ("", True)
-            found += [Output(path.replace("/", "-"), body, source, foreign) for body in bodies]
+        problems: list[Problem] = []
+        for chart in sorted(self.app.charts, key=_folder):
+            with collecting(problems):
+                found += _output_of(chart)
+        if problems:
+            raise StackloomError(problems)
         return found
 
     def _source_of(self, service: str) -> str:
@@ -125,6 +149,8 @@ class Cloud:
         }
 
     def _component(self, name: str, level: int, source: str = "") -> Component:
+        if name in self.components:
+            raise StackloomError(Problem(f"the name {name!r} is that of a component of the core", "Rename the service"))
         made = Component(self.app, name, namespace=self.deployment.metadata.namespace, level=level, source=source)
         self.components[name] = made
         return made
@@ -132,18 +158,34 @@ class Cloud:
     def _build(self) -> None:
         problems: list[Problem] = []
         build_base(self._component("base", BASE_LEVEL), self._labels("base"), self._programs)
+        credentials = self._component(CREDENTIALS, BASE_LEVEL)
+        argocd = self._component(ARGOCD, BASE_LEVEL) if self.deployment.spec.argocd.repository else None
         for service in self.graph.services.values():
             origin = self.plugins.origin_of(service.name)
             with collecting(problems), blaming(origin, f"while building {service.name!r}"):
                 self._build_service(service)
-        self._build_credentials()
+        self._build_credentials(credentials)
         if problems:
             raise StackloomError(problems)
-        for component in self.components.values():
-            set_waves(component)
-        if self.deployment.spec.argocd.repository:
-            levels = {name: component.level for name, component in self.components.items()}
-            build_argocd(self._component(ARGOCD, BASE_LEVEL), self._labels(ARGOCD), self.deployment, levels)
+        self._set_waves()
+        if argocd:
+            levels = {name: component.level for name, component in self.components.items() if component is not argocd}
+            build_argocd(argocd, self._labels(ARGOCD), self.deployment, levels)
+
+    def _set_waves(self) -> None:
+        for name, component in self.components.items():
+            if name != ARGOCD:  # Applications are ordered among themselves
+                set_waves(component)
+
+    def _complete(self) -> None:
+        """Add what follows from all that is there: waves, and Applications for the charts of the operator's own."""
+        self._set_waves()
+        if ARGOCD not in self.components or self.deployment.spec.argocd.profile == "single":
+            return
+        own = {_folder(c) for c in self.app.charts if not isinstance(c, Component) and c.api_objects}
+        last = max(component.level for component in self.components.values()) + 1  # they may lean on anything
+        build_argocd(self.components[ARGOCD], self._labels(ARGOCD), self.deployment, dict.fromkeys(own - self._delivered, last))
+        self._delivered |= own
 
     def _build_service(self, service: Service) -> None:
         assert service.build is not None  # noqa: S101 - the loader selects no service that has none
@@ -152,16 +194,22 @@ class Cloud:
             deployment=self.deployment, service=service, component=component, graph=self.graph, programs=self._programs
         )
         service.build(context)
+        with _located_in(self._source):
+            if unused := list(context.unused_values()):
+                raise StackloomError(unused)
         if context.config_files:
             data = {key: file.text for key, file in context.config_files.items()}
             component.add(objects.config_map(context.identity(f"{service.name}-etc", "configuration"), data))
         component.add(objects.service_account(context.identity(service.name, "access")))
-        if self.deployment.spec.features.network_policies.enabled:
+        if self.deployment.spec.features.network_policies.enabled and component.runs_pods():
             component.add(service_policy(context.identity(service.name, "network"), self.graph, service, context.egress_ports))
-        self.credentials += [*service_credentials(service), *context.credentials]
+        for credential in (*service_credentials(service), *context.credentials):
+            if any(other.name == credential.name for other in self.credentials):
+                what = f"the service {service.name!r} makes the credential {credential.name!r}, which is there already"
+                raise StackloomError(Problem(what, "Give it another name"))
+            self.credentials.append(credential)
 
-    def _build_credentials(self) -> None:
-        component = self._component(CREDENTIALS, BASE_LEVEL)
+    def _build_credentials(self, component: Component) -> None:
         who = Identity(name=CREDENTIALS, namespace=self.deployment.metadata.namespace, labels=self._labels(CREDENTIALS))
         spec = self.deployment.spec
         toolbox = images.moved(images.TOOLBOX.reference(spec.openstack_version), spec.images.registry)
@@ -191,6 +239,32 @@ class Cloud:
                 "Namespace": [self.deployment.spec.argocd.namespace],
             }
         )
+
+
+def _folder(chart: Chart) -> str:
+    return chart.folder if isinstance(chart, Component) else chart.node.path.replace("/", "-")
+
+
+def _output_of(chart: Chart) -> list[Output]:
+    folder = _folder(chart)
+    try:
+        if isinstance(chart, Component):
+            return [Output(folder, body, chart.source) for body in chart.bodies()]
+        return [Output(folder, body, foreign=True) for body in chart.to_json()]
+    except RuntimeError as error:  # what cdk8s raises, from Node.js
+        what, source = str(error).removeprefix("Error: "), chart.source if isinstance(chart, Component) else ""
+        raise StackloomError(Problem(what, "Found by cdk8s in rendering the chart", folder, source=source)) from error
+
+
+@contextmanager
+def _located_in(source: Source) -> Iterator[None]:
+    """Give problems the place of the key path that they name."""
+    try:
+        yield
+    except StackloomError as error:
+        raise StackloomError(
+            replace(p, location=source.locate(parse(p.path, source.data))) if p.path else p for p in error.problems
+        ) from error
 
 
 def _source(deployment: str | Path | OpenStackDeployment) -> Source:

@@ -85,7 +85,7 @@ def _add_commands_of_plugins(own: Set[str]) -> list[Problem]:
         for command in app.registered_commands[len(own) :]:
             name = _name_of(command)
             if name in taken:
-                source = str(loaded.author_of(command.callback) or "")
+                source = str(loaded.author_of(command.callback) or command.callback.__module__) if command.callback else ""
                 problems.append(Problem(f"the command {name!r} is there already", "Give it another name", source=source))
                 app.registered_commands.remove(command)
             taken.add(name)

@@ -141,7 +141,7 @@ def _cron(value: str) -> str:
     _checked(value, len(fields) == len(_CRON_FIELDS), f"has {len(fields)} fields where a cron schedule has five", hint)
     for field, (name, low, high, names) in zip(fields, _CRON_FIELDS, strict=True):
         if not _cron_field_is_good(field, low, high, names):
-            refuse(f"{field!r} is not a {name} of a cron schedule ({low}-{high})", hint)
+            refuse(f"{field!r} does not fit the {name} of a cron schedule ({low}-{high})", hint)
     return value
 
 

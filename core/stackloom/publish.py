@@ -4,31 +4,37 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 
 from stackloom.errors import Problem, StackloomError
 
+_ELSEWHERE = "Choose another folder with CDK8S_OUTDIR"
 
-def staging_for(outdir: Path) -> Path:
-    """Where the next output is written: beside the folder it will replace, so that a rename puts it in place.
 
-    Raises :class:`StackloomError` where ``outdir`` holds what this program did not write, and so must not remove.
-    """
-    if outdir.exists() and (foreign := _foreign(outdir)):
-        raise StackloomError(
-            Problem(
-                f"{outdir} holds {foreign.relative_to(outdir)}, which is not part of an output and would be lost",
-                "Choose another folder with CDK8S_OUTDIR, or move the file away",
-            )
-        )
-    return outdir.parent / f".{outdir.name}.new"
+def refuse_foreign(outdir: Path) -> None:
+    """Raise :class:`StackloomError` where ``outdir`` holds what this program did not write, and so must not remove."""
+    if outdir.exists() and not outdir.is_dir():
+        raise StackloomError(Problem(f"{outdir} is not a folder", f"{_ELSEWHERE}, or move the file away"))
+    with _usable(outdir):
+        foreign = _foreign(outdir) if outdir.exists() else None
+    if foreign:
+        lost = f"{outdir} holds {foreign.relative_to(outdir)}, which is not part of an output and would be lost"
+        raise StackloomError(Problem(lost, f"{_ELSEWHERE}, or move the file away"))
+
+
+@contextmanager
+def _usable(outdir: Path) -> Iterator[None]:
+    """Say what the system has against the output's folder."""
+    try:
+        yield
+    except OSError as error:
+        raise StackloomError(Problem(f"{outdir} cannot be written: {error.strerror}", _ELSEWHERE)) from error
 
 
 def _foreign(outdir: Path) -> Path | None:
-    if not outdir.is_dir():
-        return outdir
     for folder in sorted(outdir.iterdir()):
         if not folder.is_dir():
             return folder
@@ -62,8 +68,22 @@ def unconfirmed_removals(outdir: Path, components: Collection[str], confirmed: C
     ]
 
 
-def write(texts: Iterable[tuple[str, str]], staging: Path) -> None:
-    """Write each text to its file (``keystone/Deployment.keystone-api.yaml``) under ``staging``, and nothing else."""
+def publish(texts: Iterable[tuple[str, str]], outdir: Path) -> None:
+    """Put an output in the place of the last one: each text in its file (``keystone/Deployment.keystone-api.yaml``).
+
+    It is written beside ``outdir``, so that a rename puts it in place. Where ``outdir`` is a link, it stays one.
+    """
+    place = outdir.resolve()
+    staging = place.with_name(f".{place.name}.new")
+    with _usable(outdir):
+        try:
+            _write(texts, staging)
+            _swap(staging, place)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+def _write(texts: Iterable[tuple[str, str]], staging: Path) -> None:
     shutil.rmtree(staging, ignore_errors=True)
     for folder, files in groupby(texts, key=lambda item: item[0].rpartition("/")[0]):
         (staging / folder).mkdir(parents=True, exist_ok=True)
@@ -72,12 +92,15 @@ def write(texts: Iterable[tuple[str, str]], staging: Path) -> None:
                 stream.write(text)
 
 
-def publish(staging: Path, outdir: Path) -> None:
-    """Put ``staging`` in the place of ``outdir``."""
-    outdir.parent.mkdir(parents=True, exist_ok=True)
-    old = outdir.parent / f".{outdir.name}.old"
+def _swap(new: Path, place: Path) -> None:
+    old = place.with_name(f".{place.name}.old")
     shutil.rmtree(old, ignore_errors=True)
-    if outdir.exists():
-        outdir.rename(old)
-    staging.rename(outdir)
+    if place.exists():
+        place.rename(old)
+    try:
+        new.rename(place)
+    except OSError:
+        if old.exists():
+            old.rename(place)
+        raise
     shutil.rmtree(old, ignore_errors=True)

@@ -46,11 +46,13 @@ def _depth(manifest: Manifest, providers: Mapping[str, Manifest], seen: frozense
 
 
 def set_waves(component: Component) -> None:
-    """Annotate each object of a component with its wave."""
+    """Annotate each object of a component with its wave, unless it has one."""
+    if all(ANNOTATION in m.body["metadata"].get("annotations", {}) for m in component.manifests):
+        return
     workloads = [m for m in component.manifests if m.body["kind"] in _WORKLOADS]
     providers = {offer: m for m in workloads for offer in _offers(m)}
     for manifest in component.manifests:
         kind = manifest.body["kind"]
         step = _FIRST_WORKLOAD + _depth(manifest, providers) if kind in _WORKLOADS else _EARLY.get(kind, _LATE)
         wave = component.level * _STEP + min(step, _LATE)
-        manifest.body["metadata"].setdefault("annotations", {})[ANNOTATION] = str(wave)
+        manifest.body["metadata"].setdefault("annotations", {}).setdefault(ANNOTATION, str(wave))

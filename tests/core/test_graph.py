@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,11 +11,11 @@ from stackloom import Database, Endpoint, Service, ServiceUser, StackloomError
 from stackloom.graph import BACKEND_LEVEL, FIRST_SERVICE_LEVEL, Graph
 
 
-def service(name: str, *requires: str, uses: tuple[str, ...] = (), **more: object) -> Service:
+def service(name: str, *requires: str, **more: Any) -> Service:
     """A service whose type is ``<name>-type``, with an API in the catalogue unless told otherwise."""
     endpoints = (Endpoint(service=f"{name}-api", port=len(name) * 1000, type=f"{name}-type", public=name),)
-    known = {"type": f"{name}-type", "endpoints": endpoints, **more}
-    return Service(name=name, requires=frozenset(requires), uses=frozenset(uses), **known)  # type: ignore[arg-type]
+    known: dict[str, Any] = {"type": f"{name}-type", "endpoints": endpoints, **more}
+    return Service(name=name, requires=frozenset(requires), **known)
 
 
 def problems(*services: Service) -> list[str]:
@@ -25,7 +26,7 @@ def problems(*services: Service) -> list[str]:
 
 
 KEYSTONE = service("keystone", "database", "cache")
-GLANCE = service("glance", "keystone-type", "database", uses=("swift-type",))
+GLANCE = service("glance", "keystone-type", "database", uses=frozenset({"swift-type"}))
 NOVA = service("nova", "keystone-type", "glance-type", "messaging", "database")
 CLOUD = Graph([NOVA, KEYSTONE, GLANCE])
 
@@ -128,7 +129,7 @@ def test_what_waits_for_a_circle_is_not_part_of_it() -> None:
         ("account in Keystone 'robot'", {"endpoints": (), "user": ServiceUser(name="robot")}),
     ],
 )
-def test_what_only_one_service_can_have_is_refused_for_two(what: str, shared: dict[str, object]) -> None:
+def test_what_only_one_service_can_have_is_refused_for_two(what: str, shared: dict[str, Any]) -> None:
     assert problems(service("a", **shared), service("b", **shared)) == [
         f"plugin of b: the {what} is that of the service 'a' and of 'b'. Give one of them another"
     ]
@@ -136,7 +137,7 @@ def test_what_only_one_service_can_have_is_refused_for_two(what: str, shared: di
 
 @pytest.mark.parametrize(("field", "what"), [("public", "public host 'cloud'"), ("type", "type in the catalogue 'cloud'")])
 def test_a_public_host_and_a_type_in_the_catalogue_belong_to_one_service(field: str, what: str) -> None:
-    first, second = (service(n, endpoints=(Endpoint(service=f"{n}-api", port=1, **{field: "cloud"}),)) for n in "ab")  # type: ignore[arg-type]
+    first, second = (service(n, endpoints=(Endpoint(service=f"{n}-api", port=1, **{field: "cloud"}),)) for n in "ab")
     assert problems(first, second) == [f"plugin of b: the {what} is that of the service 'a' and of 'b'. Give one of them another"]
 
 

@@ -23,7 +23,7 @@ def blocks(page: str, language: str) -> list[str]:
 
 def plugin_from(code: str) -> types.ModuleType:
     module = types.ModuleType("from_the_docs")
-    exec(compile(code, "docs/plugins.md", "exec"), module.__dict__)  # noqa: S102 - the docs' own code
+    exec(compile(code, "docs/plugins.md", "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - the docs' own code
     return module
 
 
@@ -31,7 +31,7 @@ def plugin_from(code: str) -> types.ModuleType:
 def test_the_programs_of_the_python_page_write_an_output(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "deployment.yaml").write_text((ROOT / "deployment.yaml").read_text())
     monkeypatch.chdir(tmp_path)
-    exec(compile(blocks("python.md", "python")[number], "docs/python.md", "exec"), {"__name__": "__main__"})  # noqa: S102
+    exec(compile(blocks("python.md", "python")[number], "docs/python.md", "exec", dont_inherit=True), {"__name__": "__main__"})  # noqa: S102
     assert list((tmp_path / "dist" / "keystone").glob("*.yaml"))
 
 

@@ -1,4 +1,4 @@
-"""Apache with a configuration of ours on loopback, as a user without privileges, and a browser to visit it."""
+"""Apache on loopback, as a user without privileges, and a browser that visits it through an Ingress."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 from tests.real.parts import absent
@@ -25,26 +25,21 @@ PACKAGES = {
     "mod_auth_openidc.so": "libapache2-mod-auth-openidc",
     "mod_oauth2.so": "libapache2-mod-oauth2",
 }
-PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+PYTHON = "/usr/bin/python3"  # of Debian, as mod_wsgi is
 
 
-def apache2() -> str:
-    """The path of Apache, which has all that is needed; else the test ends here."""
-    missing = [package for module, package in PACKAGES.items() if not (MODULES / module).is_file()]
-    program = shutil.which("apache2", path=PATH)
-    if program is None or missing:
-        absent(f"Apache or its modules are not installed (Debian: apt-get install {' '.join(['apache2', *missing])})")
-    return program
-
-
-def memcached() -> str:
-    """The path of memcached; else the test ends here."""
-    return shutil.which("memcached", path=PATH) or absent("memcached is not installed (Debian: apt-get install memcached)")
+def require_apache() -> None:
+    """End the test here unless Apache, its modules and memcached are installed."""
+    programs = [name for name in ("apache2", "memcached") if not shutil.which(name, path=ENVIRONMENT["PATH"])]
+    modules = [package for module, package in PACKAGES.items() if not (MODULES / module).is_file()]
+    if programs or modules:
+        absent(f"not all of Apache's parts are installed (Debian: apt-get install {' '.join([*programs, *modules])})")
 
 
 @contextmanager
-def unprivileged_directory() -> Iterator[Path]:
-    """A directory that ``nobody`` may write; pytest's own are closed to all but their owner."""
+def open_directory() -> Iterator[Path]:
+    """A directory that anybody may write: pytest's own are closed to all but their owner."""
     directory = Path(tempfile.mkdtemp(prefix="stackloom-"))
     directory.chmod(0o777)
     try:
@@ -53,67 +48,72 @@ def unprivileged_directory() -> Iterator[Path]:
         shutil.rmtree(directory)
 
 
-def as_nobody(command: list[str]) -> list[str]:
-    """The command as a user without privileges, which its caller is already unless it is root."""
-    return ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--", *command] if os.geteuid() == 0 else command
+def unprivileged(*command: str) -> list[str]:
+    """The command without root's privileges; who runs it has none to give up otherwise."""
+    return ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--", *command] if os.geteuid() == 0 else [*command]
 
 
-def run_apache(configuration: Path, env: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Apache's answer to ``arguments`` (``-t``) with this configuration."""
-    command = as_nobody([apache2(), *arguments, "-f", str(configuration)])
-    return subprocess.run(command, env={"PATH": PATH, **env}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+def run_unprivileged(*command: str, env: Mapping[str, str]) -> str:
+    """What the command said. Fails where the command does."""
+    end = subprocess.run(unprivileged(*command), env={**ENVIRONMENT, **env}, capture_output=True, text=True, check=False)
+    assert end.returncode == 0, end.stdout + end.stderr
+    return end.stdout + end.stderr
 
 
 @contextmanager
-def apache_server(configuration: Path, env: Mapping[str, str], port: int, log: Path) -> Iterator[None]:
-    """Apache, started as its container starts it."""
-    command = as_nobody([apache2(), "-DFOREGROUND", "-f", str(configuration)])
+def served_unprivileged(*command: str, env: Mapping[str, str], port: int, log: Path) -> Iterator[None]:
+    """Run a program that listens on ``port`` while the context lasts."""
     log.touch()
-    log.chmod(0o666)  # Apache opens its standard streams anew, which a container's runtime has given to the container's user
-    with served(command, {"PATH": PATH, **env}, port, log):
+    log.chmod(0o666)  # Apache opens its standard streams by name: a container's are its user's
+    with served(unprivileged(*command), {**ENVIRONMENT, **env}, port, log):
         yield
 
 
 @contextmanager
-def memcached_server(log: Path) -> Iterator[str]:
+def memcached(directory: Path) -> Iterator[str]:
     """The address of a memcached."""
     port = free_port()
-    with served(as_nobody([memcached(), "-l", LOOPBACK, "-p", str(port)]), {"PATH": PATH}, port, log):
+    with served_unprivileged("memcached", "-l", LOOPBACK, "-p", str(port), env={}, port=port, log=directory / "memcached.log"):
         yield f"{LOOPBACK}:{port}"
+
+
+class Answer(NamedTuple):
+    """An answer over HTTP: ``where`` it sends the browser, if anywhere."""
+
+    status: int
+    where: str
+    text: str
 
 
 @dataclass
 class Browser:
-    """Somebody who visits ``host`` through an Ingress in front of ``port``."""
+    """Somebody who visits ``host`` through an Ingress, behind which each of ``ports`` is a Pod. They take turns."""
 
     host: str
-    port: int
+    ports: Sequence[int]
     cookies: dict[str, str] = field(default_factory=dict)
+    visits: int = 0
 
-    def visit(
-        self, url: str, *, form: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
-    ) -> tuple[int, str, str]:
-        """The answer's status, where it sends the browser, and its body. Redirects are not followed."""
-        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=30)
+    def visit(self, url: str, *, form: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None) -> Answer:
+        """The answer. Redirections are not followed."""
         parts = urlsplit(url)
-        sent = {"Host": self.host, "Accept": "text/html", "X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.7", **(headers or {})}
-        if self.cookies:
-            sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        if form is not None:
-            sent["Content-Type"] = "application/x-www-form-urlencoded"
-        target = parts.path + (f"?{parts.query}" if parts.query else "")
-        connection.request("GET" if form is None else "POST", target, body=None if form is None else urlencode(form), headers=sent)
-        answer = connection.getresponse()
-        for value in answer.headers.get_all("Set-Cookie", []):
-            for name, morsel in SimpleCookie(value).items():
-                self.cookies[name] = morsel.value
-        body = answer.read().decode()
+        path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        sent = {"Host": self.host, "Accept": "text/html", "X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.7"}
+        sent |= {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())} if self.cookies else {}
+        sent |= {"Content-Type": "application/x-www-form-urlencoded"} if form else {}
+        connection = http.client.HTTPConnection(LOOPBACK, self.ports[self.visits % len(self.ports)], timeout=30)
+        self.visits += 1
+        connection.request("POST" if form else "GET", path, urlencode(form) if form else None, {**sent, **(headers or {})})
+        with connection.getresponse() as answer:
+            for cookie in answer.headers.get_all("Set-Cookie", []):
+                self.cookies |= {name: morsel.value for name, morsel in SimpleCookie(cookie).items()}
+            text = answer.read().decode()
         connection.close()
-        return answer.status, answer.headers.get("Location", ""), body
+        return Answer(answer.status, answer.headers.get("Location", ""), text)
 
-    def environ(self, url: str, **headers: str) -> dict[str, Any]:
-        """What the application behind this URL is told, with these headers sent."""
-        status, _, body = self.visit(url, headers=headers)
-        assert status == 200, body
-        told: dict[str, Any] = json.loads(body)
+    def told(self, url: str, **headers: str) -> dict[str, Any]:
+        """What the application is told of this visit."""
+        answer = self.visit(url, headers=headers)
+        assert answer.status == 200, answer.text
+        told: dict[str, Any] = json.loads(answer.text)
         return told

@@ -1,4 +1,4 @@
-"""An OpenID Connect provider on loopback: it describes itself, shows its keys and signs tokens. Its users are whom a test says."""
+"""An OpenID Connect provider on loopback: it describes itself, shows its keys and signs tokens for whom a test says."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def openid_provider(certificate: tuple[Path, Path] | None = None, port: int | No
     provider = OpenIdProvider(f"{'https' if certificate else 'http'}://{LOOPBACK}:{port}")
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             content = provider.answer(self.path)
             self.send_response(200 if content else 404)
             self.send_header("Content-Type", "application/json")

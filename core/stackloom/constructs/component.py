@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cdk8s import ApiObject, ApiObjectMetadata, App, Chart, JsonPatch, Yaml, YamlOutputType
+import jsii
+from cdk8s import ApiObject, App, Chart, JsonPatch, Yaml, YamlOutputType
 from constructs import Construct
 
 from stackloom.errors import Problem, StackloomError
@@ -28,13 +29,9 @@ class Manifest(ApiObject):
 
     def __init__(self, scope: Construct, body: Body, *, gate: Gate | None = None) -> None:
         meta = body["metadata"]
-        super().__init__(
-            scope,
-            f"{body['kind']}.{meta['name']}",
-            api_version=body["apiVersion"],
-            kind=body["kind"],
-            metadata=ApiObjectMetadata(name=meta["name"], namespace=meta.get("namespace")),
-        )
+        props = {"apiVersion": body["apiVersion"], "kind": body["kind"], "metadata": {"name": meta["name"]}}
+        # What ApiObject.__init__ does once it has checked the types of its arguments, which takes it as long again.
+        jsii.create(type(self), self, [scope, f"{body['kind']}.{meta['name']}", props])
         self.body = body
         self.gate = gate
 
@@ -63,6 +60,10 @@ class Component(Chart):
         manifest = Manifest(scope or self, body, gate=gate)
         self.manifests.append(manifest)
         return manifest
+
+    def runs_pods(self) -> bool:
+        """Whether any object in the component makes Pods."""
+        return any("template" in body.get("spec", {}) or "jobTemplate" in body.get("spec", {}) for body in self.bodies())
 
     def bodies(self) -> Iterator[Body]:
         """Every object in the component, whoever put it there: plugins may use any construct of cdk8s."""

@@ -73,6 +73,7 @@ class ServiceContext:
         self.credentials: list[Credential] = []
         self.egress_ports: list[int] = []
         self._programs = programs
+        self._asked: dict[str, set[str]] = {"replicas": set(), "resources": set()}
         self._files: dict[str, ConfigFile] = {}
 
     def features_as(self, model: type[M]) -> M:
@@ -137,16 +138,17 @@ class ServiceContext:
 
     def replicas(self, role: str, numbers: BySize | int) -> int:
         """How many Pods of ``role``: the operator's number (``values.replicas``), or that of the size."""
+        self._asked["replicas"].add(role)
         return self.values.replicas.get(role, self.by_size(numbers))
 
     @property
     def rollout_deadline(self) -> int:
         """Seconds without progress after which a rollout has failed: at least what gates need, more where the operator says so."""
-        chosen = self.deployment.spec.timeouts.application_readiness.get(self.name)
-        return max(1800, chosen.timeout if chosen else 0)
+        return max(1800, self.deployment.readiness_of(self.service).timeout)
 
     def resources(self, role: str, default: Mapping[str, Any]) -> dict[str, Any]:
         """The resources of ``role``, with the operator's (``values.resources``) laid over the default."""
+        self._asked["resources"].add(role)
         chosen = self.values.resources.get(role)
         override = chosen.model_dump(exclude_none=True) if chosen else {}
         merged = {part: {**default.get(part, {}), **override.get(part, {})} for part in ("requests", "limits")}
@@ -370,6 +372,20 @@ class ServiceContext:
         subject = {"kind": "ServiceAccount", "name": who.name, "namespace": self.namespace}
         self.component.add(objects.role_binding(who, [subject]))
         return who.name
+
+    def unused_values(self) -> Iterable[Problem]:
+        """A problem for each of the operator's values that no part of the service asked for, once it is built."""
+        wanted: dict[str, tuple[Iterable[str], set[str]]] = {
+            "replicas": (self.values.replicas, self._asked["replicas"]),
+            "resources": (self.values.resources, self._asked["resources"]),
+        }
+        for kind, (given, known) in wanted.items():
+            for name in sorted(set(given) - known):
+                yield Problem(
+                    f"the service {self.name!r} has no part of this name",
+                    did_you_mean(name, known),
+                    f"spec.services.{self.service.type}.{self.name}.values.{kind}.{name}",
+                )
 
     @property
     def config_files(self) -> Mapping[str, ConfigFile]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Worker(Part):
     """A Deployment that nobody calls: it works through a queue or a schedule, or waits to be entered (a shell).
 
-    Without ``probes`` it is ready as long as it runs. It waits for the services that this one requires, or of them only for
+    It waits for the services that this one requires, or of them only for
     ``needs``; ``credentials`` brings those of the service.
     """
 
@@ -31,13 +31,13 @@ class Worker(Part):
         role: str,
         *,
         command: Sequence[str],
+        probes: Probes,
         config: Files = (),
         image: str = "",
         replicas: BySize | int = 1,
         after: Sequence[Part | Gate] = (),
         env: Env | None = None,
         writable: Sequence[str] = (),
-        probes: Probes | None = None,
         resources: Resources | None = None,
         needs: Sequence[str] | None = None,
         credentials: bool = True,
@@ -127,12 +127,12 @@ class Agent(Part):
         variant: Variant,
         role_of_nodes: NodeRole,
         command: Sequence[str],
+        probes: Probes,
         config: Files = (),
         image: str = "",
         after: Sequence[Part | Gate] = (),
         env: Env | None = None,
         writable: Sequence[str] = (),
-        probes: Probes | None = None,
         privilege: Privilege | None = None,
         resources: Resources | None = None,
         host: Mapping[str, Any] | None = None,

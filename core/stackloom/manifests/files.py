@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from posixpath import dirname
 from typing import Any
 
@@ -125,7 +126,8 @@ def mounts_and_volumes(files_by_container: Sequence[Sequence[File]]) -> tuple[li
             inside = {f.path: f for f in files if _is_inside(f.directory, root)}
             body = {"projected": {"sources": _merged([f.source(root) for f in inside.values()]), "defaultMode": 0o440}}
             base = slug(root.strip("/").replace("/", "-").replace("_", "-").replace(".", "-"))
-            name = next(n for n in (base, *(f"{base}-{i}" for i in range(2, 99))) if volumes.get(n, body) == body)
+            names = chain([base], (f"{base}-{i}" for i in count(2)))
+            name = next(n for n in names if volumes.get(n, body) == body)
             volumes[name] = body
             own.append({"name": name, "mountPath": root, "readOnly": True})
         mounts.append(own)

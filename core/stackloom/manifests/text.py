@@ -1,7 +1,7 @@
 """Bodies as YAML: the text that cdk8s writes for them, made an order of magnitude faster than any YAML library makes it.
 
-A manifest is plain data, and nearly all of it is words. What is out of the ordinary (control characters, odd white space, fractions)
-is left to cdk8s: for it :func:`yaml_text` returns None. A test holds both to the same bytes.
+A manifest is plain data, and nearly all of it is words. What is out of the ordinary (control characters, odd white space,
+fractions) is left to cdk8s: for it :func:`yaml_text` returns None. A test holds both to the same bytes.
 """
 
 from __future__ import annotations

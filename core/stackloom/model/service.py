@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from stackloom.fields import Preset, Size, SpecModel
+from stackloom.fields import LogLevel, Preset, Size, SpecModel
 from stackloom.model.credential import Credential
 from stackloom.model.image import Image
 
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from stackloom.constructs.context import ServiceContext
     from stackloom.errors import Problem
     from stackloom.spec.deployment import OpenStackDeployment
+
+
+# Named here, because inside the record `type` is a field.
+Model = type[SpecModel]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,7 +51,7 @@ class Endpoint:
     name: str = "api"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class ServiceUser:
     """The account in Keystone with which a service calls other services, in the project and the domain ``service``."""
 
@@ -92,15 +96,15 @@ class Service:
     modelled but not made yet: a deployment that asks for it is refused.
 
     ``conf`` lists the oslo.config files that an operator may override as ``values.conf.<file without .conf>``; ``images`` the
-    roles that ``values.images`` may replace.
+    roles that ``values.images`` may replace; ``log_level`` is the default of ``features.logging.<service>.level``.
     """
 
     name: str
     type: str
     build: Callable[[ServiceContext], None] | None = None
-    features: type[SpecModel] | None = None
+    features: Model | None = None
     features_key: str = ""
-    node_features: type[SpecModel] | None = None
+    node_features: Model | None = None
     rules: Callable[[OpenStackDeployment], Iterable[Problem]] | None = None
     presets: frozenset[Preset] = frozenset()
     defaults: Mapping[Preset, Mapping[str, Any]] = field(default_factory=dict)
@@ -113,6 +117,7 @@ class Service:
     credentials: tuple[Credential, ...] = ()
     conf: tuple[str, ...] = ()
     cleanup: Cleanup | None = None
+    log_level: LogLevel = "INFO"
 
     @property
     def features_name(self) -> str:

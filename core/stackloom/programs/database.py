@@ -3,8 +3,8 @@
 DB_HOST, DB_PORT, DB_ADMIN_USER and DB_ADMIN_PASSWORD say where and as whom; DB_NAME, DB_USER and DB_PASSWORD what to make. A
 password is set only where logging in with it fails, so running it again changes nothing, and a rotated password takes effect.
 
-The character set is utf8mb3 because the services' own migrations say so: many of their tables are declared utf8 by name, and
-a foreign key between one of these and a table that inherited utf8mb4 from its database is refused.
+The character set is utf8mb3, which most services' migrations give their tables by name: in a utf8mb4 database some tables of a
+service would have the one and some the other, and MariaDB refuses foreign keys between text columns of different sets.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def with_defaults(data: Any, services: Sequence[Service], selection: Selection) 
             "messaging": {
                 "components_with_dedicated_messaging": [t for t in _DEDICATED_BUSES[known_size] if t in selection.types]
             },
-            "logging": {s.name: {"level": "INFO"} for s in services},
+            "logging": {s.name: {"level": s.log_level} for s in services},
             "database": {"cleanup": {s.name: _cleanup(s) for s in services if s.cleanup}},
             **_subtrees(data, services, selection),
         },

@@ -40,22 +40,41 @@ def load(
     ``services`` are those that plugins offer, ``plugins`` the names of the plugins. ``blame`` is entered around each service's
     own rules, to attribute what they raise. Raises StackloomError with every problem, each with file, line, column and key path.
     """
-    return _Loading(source, services, plugins, blame).result()
+    return Specification(services, plugins).load(source, blame)
+
+
+class Specification:
+    """What a deployment may say, given the services that plugins offer. Made once, it loads any number of deployments.
+
+    Raises StackloomError where two services model one subtree of ``features`` differently.
+    """
+
+    def __init__(self, services: Sequence[Service], plugins: Collection[str] = ()) -> None:
+        self.services = sorted(services, key=lambda s: s.name)
+        self.model = whole_tree(self.services, plugins)
+
+    @cached_property
+    def _schema(self) -> dict[str, Any]:
+        return self.model.model_json_schema(by_alias=True)
+
+    def known_keys(self, path: KeyPath) -> dict[str, list[str]]:
+        """The keys that may stand in the mapping at ``path``, each with its values where they can be counted."""
+        return known_keys(self._schema, path)
+
+    def load(self, source: Source, blame: Blame = lambda _: nullcontext()) -> OpenStackDeployment:
+        """See :func:`load`."""
+        return _Loading(self, source, blame).result()
 
 
 class _Loading:
     """One deployment on its way; ``_problems`` grows from step to step."""
 
-    def __init__(self, source: Source, services: Sequence[Service], plugins: Collection[str], blame: Blame) -> None:
+    def __init__(self, specification: Specification, source: Source, blame: Blame) -> None:
+        self._specification = specification
+        self._services = specification.services
         self._source = source
-        self._services = sorted(services, key=lambda s: s.name)
-        self._model = whole_tree(self._services, plugins)
         self._blame = blame
         self._problems: list[Problem] = []
-
-    @cached_property
-    def _schema(self) -> dict[str, Any]:
-        return self._model.model_json_schema(by_alias=True)
 
     def result(self) -> OpenStackDeployment:
         self._check_kind()
@@ -98,12 +117,12 @@ class _Loading:
     def _validated(self, data: Any) -> tuple[OpenStackDeployment, bool]:
         """The deployment as far as it is valid, and whether it is valid altogether."""
         try:
-            return self._model.model_validate(data), True
+            return self._specification.model.model_validate(data), True
         except ValidationError as error:
-            found = list(findings(error.errors(include_url=False), data, lambda path: known_keys(self._schema, path)))
+            found = list(findings(error.errors(include_url=False), data, self._specification.known_keys))
         for finding in found:
             self._report(finding)
-        return as_far_as_valid(self._model, data, {finding.path for finding in found}), False
+        return as_far_as_valid(self._specification.model, data, {finding.path for finding in found}), False
 
     def _report(self, finding: Finding) -> None:
         self._add(finding.path, finding.problem, at_key=finding.at_key)

@@ -137,7 +137,7 @@ def dedicated_buses_are_for_services(deployment: OpenStackDeployment, services: 
         if name in names[:index]:
             yield Problem(path=path, what=f"{name} stands in the list twice", hint="Name each service once")
         elif name not in users:
-            hint = did_you_mean(name, users) or "Leave it out"
+            hint = "Leave it out" if any(s.type == name for s in services) else did_you_mean(name, users)
             yield Problem(path=path, what=f"no service {name!r} of this deployment uses a message bus", hint=hint)
 
 

@@ -81,15 +81,24 @@ def _twice(name: str, before: list[object]) -> Problem | None:
 
 
 def requirement_problems(selection: Selection) -> Iterator[Problem]:
-    """Services that were chosen without one that they need."""
+    """Services that were chosen without one that they need: one problem for each that is missing."""
     chosen = _built_by_type(selection.all)
-    for service in selection.all:
-        for need in sorted(service.requires - cr.REQUIRABLE):
-            if need not in chosen:
-                hint = f"Add {need} to spec.features.services, or leave out {service.type}: a list there replaces the preset's"
-                yield Problem(f"{service.type} needs {need}, which is not among the services", hint)
-            elif service.build and not chosen[need]:
-                yield Problem(
-                    f"{service.type} needs {need}, which is not supported yet",
-                    f"Leave {service.type} out of spec.features.services",
-                )
+    for need in sorted({need for service in selection.all for need in service.requires - cr.REQUIRABLE}):
+        askers = sorted({s.type for s in selection.all if need in s.requires})
+        built = sorted({s.type for s in selection.services if need in s.requires})
+        if need not in chosen:
+            leave = f", or leave out {askers[0]}" if len(askers) == 1 else ""
+            hint = f"Add {need} to spec.features.services{leave}: a list there replaces the preset's"
+            yield Problem(f"{_need(askers)} {need}, which is not among the services", hint)
+        elif built and not chosen[need]:
+            yield Problem(
+                f"{_need(built)} {need}, which is not supported yet", f"Leave {_and(built)} out of spec.features.services"
+            )
+
+
+def _need(names: Sequence[str]) -> str:
+    return f"{_and(names)} {'needs' if len(names) == 1 else 'need'}"
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))

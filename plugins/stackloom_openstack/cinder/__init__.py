@@ -14,6 +14,7 @@ def stackloom_services() -> Iterable[Service]:
     """Cinder."""
     yield Service(
         name="cinder",
+        log_level="DEBUG",  # the default of the CR's presets
         type="block-storage",
         features=CinderFeatures,
         node_features=CinderNodeFeatures,

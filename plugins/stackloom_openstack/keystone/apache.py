@@ -9,22 +9,29 @@ from urllib.parse import quote, urlsplit
 
 PROTOCOL = "mapped"
 MODULES = "/usr/lib/apache2/modules"
-WRITABLE = "/run/apache2"
-WSGI_SCRIPT = "from keystone.wsgi.api import application  # noqa: F401\n"
+WSGI_SCRIPT = "from keystone.wsgi.api import application\n\n__all__ = ['application']\n"
 
-_WEB = "/v3/auth/OS-FEDERATION"
-_API = "/v3/OS-FEDERATION"
-WEB_LOG_IN = f"{_WEB}/websso/{PROTOCOL}"
+_BROWSERS = "/v3/auth/OS-FEDERATION"
+_CLIENTS = "/v3/OS-FEDERATION"
+WEB_LOG_IN = f"{_BROWSERS}/websso/{PROTOCOL}"
 
 # One argument each, in which spaces have a meaning. Other texts may hold several arguments, as Apache's users write them.
 _ONE_ARGUMENT = frozenset(
-    {"OIDCClaimDelimiter", "OIDCClaimPrefix", "OIDCClientName", "OIDCMemCacheServers", "OIDCPathScope", "OIDCResponseType", "OIDCScope"}
+    {
+        "OIDCClaimDelimiter",
+        "OIDCClaimPrefix",
+        "OIDCClientName",
+        "OIDCMemCacheServers",
+        "OIDCPathScope",
+        "OIDCResponseType",
+        "OIDCScope",
+    }
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A value that Apache reads from its environment."""
+    """A value that Apache reads from its environment. It must hold neither a quotation mark nor a backslash."""
 
     name: str
 
@@ -35,35 +42,50 @@ Directives = Mapping[str, Argument | Sequence[Argument]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Server:
-    """An Apache: ``name`` is the host that browsers call it by, ``listen`` an address or a port, ``workers`` the number of
-    processes that run Keystone. ``directory`` is one that it may write."""
+    """An Apache, and the paths that it knows: ``directory`` is one that it may write.
+
+    ``name`` is the host that browsers call, ``listen`` an address or a port, ``workers`` the number of Keystone's processes.
+    """
 
     name: str
     listen: str
     workers: int
-    directory: str = WRITABLE
+    directory: str = "/run/apache2"
     script: str = "/etc/keystone/keystone.wsgi"
+    authorities: str = "/etc/keystone/oidc-ca"
     python_home: str = "/var/lib/openstack"
+
+    @property
+    def metadata(self) -> str:
+        """The directory with what mod_auth_openidc knows of each provider."""
+        return f"{self.directory}/metadata"
+
+    @property
+    def bundle(self) -> str:
+        """The file with the certificates of all authorities that are trusted."""
+        return f"{self.directory}/authorities.pem"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entrance:
-    """Where the users of one provider come in. ``tokens`` are mod_oauth2's directives for those who bring an access token;
-    None leaves them to mod_auth_openidc."""
+    """Where the users of one provider come in.
+
+    ``tokens`` are mod_oauth2's directives for those who bring an access token; None leaves them to mod_auth_openidc.
+    """
 
     provider: str
-    issuer: str
+    issuer: str = ""
     tokens: Directives | None = None
 
     @property
     def web(self) -> str:
         """The path for browsers."""
-        return f"{_WEB}/identity_providers/{self.provider}/protocols/{PROTOCOL}/websso"
+        return f"{_BROWSERS}/identity_providers/{self.provider}/protocols/{PROTOCOL}/websso"
 
     @property
     def api(self) -> str:
         """The path for clients with an access token."""
-        return f"{_API}/identity_providers/{self.provider}/protocols/{PROTOCOL}/auth"
+        return f"{_CLIENTS}/identity_providers/{self.provider}/protocols/{PROTOCOL}/auth"
 
 
 def quoted(text: str) -> str:
@@ -74,49 +96,58 @@ def quoted(text: str) -> str:
 def directive(name: str, value: Argument | Sequence[Argument]) -> str:
     """A line of configuration. The items of a list are its arguments; a text is written as it is (see ``_ONE_ARGUMENT``)."""
     if isinstance(value, str):
-        bare = name not in _ONE_ARGUMENT or value.startswith(('"', "'"))
-        return f"{name} {value if bare else quoted(value)}"
+        as_it_is = name not in _ONE_ARGUMENT or value.startswith(('"', "'"))
+        return f"{name} {value if as_it_is else quoted(value)}"
     values = value if isinstance(value, Sequence) else [value]
     return " ".join([name, *map(_argument, values)])
 
 
 def _argument(value: Argument) -> str:
-    if isinstance(value, bool):
-        return "On" if value else "Off"
-    return quoted(f"${{{value.name}}}") if isinstance(value, Variable) else quoted(str(value))
+    match value:
+        case bool():
+            return "On" if value else "Off"
+        case int() | float():
+            return str(value)
+        case Variable():
+            return quoted(f"${{{value.name}}}")
+        case _:
+            return quoted(value)
 
 
 def configuration(
-    server: Server, directives: Directives, entrances: Sequence[Entrance], *, redirect_uri: str, metadata: str | None = None
+    server: Server, directives: Directives, entrances: Sequence[Entrance], *, redirect_uri: str, from_files: bool
 ) -> str:
-    """The text of the configuration. ``directives`` are mod_auth_openidc's; providers come back to ``redirect_uri``.
+    """The text of the configuration: providers send their users back to ``redirect_uri``.
 
-    ``metadata`` is the directory with what mod_auth_openidc is to know of each provider; None where directives say it.
+    ``directives`` are mod_auth_openidc's. They describe the only provider, unless files do (``from_files``): then
+    mod_auth_openidc first asks which of the described it is, which each path for browsers answers by itself.
     """
+    issuers = [e.issuer for e in entrances]
     blocks = [
         _process(server, oauth2=any(e.tokens is not None for e in entrances)),
         _log(),
         _application(server),
         [directive(name, value) for name, value in sorted(directives.items())],
-        _FORGED,
+        _forged(),
+        _for_browsers(WEB_LOG_IN, redirect_uri, issuers[0] if from_files and len(issuers) == 1 else None),
     ]
-    if metadata:
-        # Providers are known by the files alone, and after the choice of one its users come back to one of these paths.
-        blocks[3] += [directive("OIDCMetadataDir", [metadata]), directive("OIDCRedirectURLsAllowed", [f"^https://{re.escape(server.name)}{_WEB}/"])]
-    alone = entrances[0].issuer if metadata and len(entrances) == 1 else None
-    blocks.append(_browsers(WEB_LOG_IN, redirect_uri, alone))
     for entrance in entrances:
-        blocks.append(_browsers(entrance.web, redirect_uri, entrance.issuer if metadata else None))
-        blocks.append(_tokens(entrance))
-    blocks.append(_location(urlsplit(redirect_uri).path, [*_LOGGED_IN, *(_only_known(entrances) if metadata else [])]))
+        blocks.append(_for_browsers(entrance.web, redirect_uri, entrance.issuer if from_files else None))
+        blocks.append(_for_clients(entrance))
+    if from_files:
+        # Where the answer leads to is checked as if anybody could have written it.
+        back = f"^https://{re.escape(server.name)}{_BROWSERS}/"
+        blocks[3] += [directive("OIDCMetadataDir", [server.metadata]), directive("OIDCRedirectURLsAllowed", [back])]
+    guard = _only_known(issuers) if from_files else []
+    blocks.append(_location(urlsplit(redirect_uri).path, ["AuthType openid-connect", "Require valid-user", *guard]))
     return "\n".join("".join(f"{line}\n" for line in block) for block in blocks)
 
 
 def _process(server: Server, *, oauth2: bool) -> list[str]:
-    modules = ["mpm_event", "authn_core", "authz_core", "authz_user", "setenvif", "wsgi", "auth_openidc", *(["oauth2"] if oauth2 else [])]
+    modules = ["mpm_event", "authn_core", "authz_core", "authz_user", "setenvif", "wsgi", "auth_openidc"]
     return [
         "# Keystone under Apache, because uWSGI knows no OpenID Connect.",
-        *(f"LoadModule {module}_module {MODULES}/mod_{module}.so" for module in modules),
+        *(f"LoadModule {name}_module {MODULES}/mod_{name}.so" for name in [*modules, *(["oauth2"] if oauth2 else [])]),
         "",
         directive("ServerName", [server.name]),
         directive("ServerRoot", [server.directory]),
@@ -139,7 +170,7 @@ def _log() -> list[str]:
         "ErrorLog /dev/stderr",
         "LogLevel warn",
         'ErrorLogFormat "%{cu}t %M"',
-        "# The query is left out: it holds what lets one in. So are the kubelet's probes.",
+        "# Without the query, in which a provider's answer stands, and without the kubelet's probes.",
         r'LogFormat "%{%F %T}t.%{usec_frac}t %{c}h \"%{X-Forwarded-For}i\" \"%m %U %H\" %>s %B %{ms}T \"%{User-Agent}i\"" access',
         "SetEnvIf User-Agent ^kube-probe probe",
         "CustomLog /dev/stdout access env=!probe",
@@ -147,10 +178,18 @@ def _log() -> list[str]:
 
 
 def _application(server: Server) -> list[str]:
+    options = {
+        "processes": server.workers,
+        "threads": 1,
+        "python-home": server.python_home,
+        "home": "/",  # that of the user is not in every image
+        "lang": "C.UTF-8",
+        "locale": "C.UTF-8",
+        "display-name": "keystone",
+    }
     return [
         directive("WSGISocketPrefix", [f"{server.directory}/wsgi"]),
-        f"WSGIDaemonProcess keystone processes={server.workers} threads=1 python-home={server.python_home}"
-        " home=/ lang=C.UTF-8 locale=C.UTF-8 display-name=keystone",
+        " ".join(["WSGIDaemonProcess keystone", *(f"{name}={value}" for name, value in options.items())]),
         f"WSGIScriptAlias / {quoted(server.script)} process-group=keystone application-group=%{{GLOBAL}}",
         "WSGIPassAuthorization On",
         "# A new script comes with new Pods.",
@@ -158,44 +197,40 @@ def _application(server: Server) -> list[str]:
     ]
 
 
-_FORGED = [
-    "# Claims reach Keystone as headers, and also where nobody has logged in: a client that sends such headers is refused.",
-    "SetEnvIfNoCase ^OIDC . forged-claims",
-    '<Location "/">',
-    "    <RequireAll>",
-    "        Require all granted",
-    "        Require not env forged-claims",
-    "    </RequireAll>",
-    "</Location>",
-]
-
-_LOGGED_IN = ["AuthType openid-connect", "Require valid-user"]
-
-
 def _location(path: str, lines: Iterable[str]) -> list[str]:
     return [f"<Location {quoted(path)}>", *(f"    {line}" for line in lines), "</Location>"]
 
 
-def _browsers(path: str, redirect_uri: str, issuer: str | None) -> list[str]:
-    """A path for browsers: of the provider ``issuer``, or (None) of whichever there is or is chosen."""
-    chosen = [directive("OIDCDiscoverURL", [f"{redirect_uri}?iss={quote(issuer, safe='')}"])] if issuer else []
-    return _location(path, [*_LOGGED_IN, *chosen])
-
-
-def _tokens(entrance: Entrance) -> list[str]:
-    if entrance.tokens is None:
-        return _location(entrance.api, ["AuthType oauth20", "Require valid-user"])
-    own = [directive(name, value) for name, value in sorted(entrance.tokens.items())]
-    return _location(entrance.api, ["AuthType oauth2", *own, "Require valid-user"])
-
-
-def _only_known(entrances: Sequence[Entrance]) -> list[str]:
-    """Refuse the choice of a provider that is not ours: mod_auth_openidc would call any host that its visitor names."""
-    known = "|".join(re.escape(quote(e.issuer.rstrip("/"), safe="")) for e in entrances)
+def _forged() -> list[str]:
+    """Refuse what looks like the claims of a provider where the modules do not: on paths where nobody is let in by them."""
+    allowed = ["<RequireAll>", "    Require all granted", "    Require not env forged-claims", "</RequireAll>"]
     return [
-        "# Else a visitor could name any host as a provider, and have it called. What a provider answers may hold its name too.",
-        rf'<If "%{{QUERY_STRING}} =~ m#(^|&)(disc_user=|iss=(?!({known})(%2F)?(&|$)))#'
-        r' && ! (%{QUERY_STRING} =~ m#(^|&)state=# && %{QUERY_STRING} =~ m#(^|&)(code|id_token)=#)">',
+        "# Keystone reads claims from headers too, on any path: a client that sends such headers is turned away.",
+        "SetEnvIfNoCase ^OIDC . forged-claims",
+        *_location("/", allowed),
+    ]
+
+
+def _for_browsers(path: str, redirect_uri: str, issuer: str | None) -> list[str]:
+    """A path for browsers: of the provider ``issuer``, or (None) of the only one, or of the one that is then chosen."""
+    chosen = [directive("OIDCDiscoverURL", [f"{redirect_uri}?iss={quote(issuer, safe='')}"])] if issuer else []
+    return _location(path, ["AuthType openid-connect", "Require valid-user", *chosen])
+
+
+def _for_clients(entrance: Entrance) -> list[str]:
+    own = [directive(name, value) for name, value in sorted((entrance.tokens or {}).items())]
+    module = "oauth20" if entrance.tokens is None else "oauth2"
+    return _location(entrance.api, [f"AuthType {module}", "Require valid-user", *own])
+
+
+def _only_known(issuers: Sequence[str]) -> list[str]:
+    """Refuse the choice of a provider that is not described: mod_auth_openidc would call any host that a visitor names."""
+    known = "|".join(re.escape(quote(issuer.rstrip("/"), safe="")) for issuer in issuers)
+    unknown = f"%{{QUERY_STRING}} =~ m#(^|&)(disc_user=|iss=(?!({known})(%2F)?(&|$)))#"
+    answer = "%{QUERY_STRING} =~ m#(^|&)state=# && %{QUERY_STRING} =~ m#(^|&)(code|id_token)=#"
+    return [
+        "# No host is called because a visitor names it. (A provider's answer may name its issuer in its own way.)",
+        f'<If "{unknown} && ! ({answer})">',
         "    AuthType None",
         "    Require all denied",
         "</If>",

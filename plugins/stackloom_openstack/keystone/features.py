@@ -42,16 +42,17 @@ def _no_secret_directives(settings: dict[str, Any]) -> dict[str, Any]:
     return settings
 
 
-Directives = Annotated[dict[NonEmpty, ValueFrom | Scalar | list[Scalar]], AfterValidator(_no_secret_directives)]
+Directive = ValueFrom | Scalar | list[Scalar]
+Directives = Annotated[dict[NonEmpty, Directive], AfterValidator(_no_secret_directives)]
 """Directives of Apache's mod_auth_openidc by name."""
 
 
 class ProviderMetadata(SpecModel):
     """What mod_auth_openidc is told of a provider, in the words of its metadata files."""
 
-    client: Directives = Field(default_factory=lambda: {"client_id": "os"})
+    client: Directives = Field(default_factory=lambda: dict[str, Directive]({"client_id": "os"}))
     """The client's registration: ``client_id``, ``client_secret``."""
-    conf: Directives = Field(default_factory=lambda: {"response_type": "id_token", "scope": "openid email profile"})
+    conf: Directives = Field(default_factory=lambda: dict[str, Directive]({"response_type": "id_token", "scope": "openid email profile"}))
     """How the provider is spoken to: ``response_type``, ``scope``, ``ssl_validate_server``, ``verify_jwks_uri``."""
     provider: Secret | None = None
     """The provider's own metadata, where it cannot be read from ``<issuer>/.well-known/openid-configuration``."""
@@ -70,7 +71,7 @@ class Provider(SpecModel):
     """The certificate of the authority that signed the provider's, in PEM."""
     mapping: list[dict[str, Any]] = Field(default_factory=list)
     """Rules of Keystone that turn the provider's claims into users and groups. Absent: by user name, e-mail and roles."""
-    oauth2: Directives = Field(default_factory=lambda: {"OAuth2TargetPass": "prefix=OIDC-"})
+    oauth2: Directives = Field(default_factory=lambda: dict[str, Directive]({"OAuth2TargetPass": "prefix=OIDC-"}))
     """Directives for clients that bring an access token instead of a browser."""
     metadata: ProviderMetadata = ProviderMetadata()
     """What mod_auth_openidc is told of the provider."""

@@ -15,6 +15,7 @@ def stackloom_services() -> Iterable[Service]:
     """Neutron and Open vSwitch."""
     yield Service(
         name="neutron",
+        log_level="DEBUG",  # the default of the CR's presets
         type="networking",
         features=NeutronFeatures,
         node_features=NeutronNodeFeatures,

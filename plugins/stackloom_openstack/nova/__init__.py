@@ -14,6 +14,7 @@ def stackloom_services() -> Iterable[Service]:
     """Nova and libvirt."""
     yield Service(
         name="nova",
+        log_level="DEBUG",  # the default of the CR's presets
         type="compute",
         features=NovaFeatures,
         node_features=NovaNodeFeatures,

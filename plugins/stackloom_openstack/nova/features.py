@@ -10,6 +10,7 @@ from pydantic import AfterValidator
 from stackloom.fields import InterfaceName, Ratio, SpecModel, refuse
 
 HOST_CPUS = ("host-model", "host-passthrough")
+KEY_SIZES = (128, 192, 256, 384, 512)
 
 
 def _vcpu_type(value: str) -> str:
@@ -39,10 +40,16 @@ def _cipher(value: str) -> str:
     return value
 
 
+def _key_size(bits: int) -> int:
+    if bits not in KEY_SIZES:
+        refuse(f"no cipher takes a key of {bits} bits", f"Choose one of {', '.join(map(str, KEY_SIZES))}")
+    return bits
+
+
 VcpuType = Annotated[str, AfterValidator(_vcpu_type)]
 VolumeGroup = Annotated[str, AfterValidator(_volume_group)]
 Cipher = Annotated[str, AfterValidator(_cipher)]
-KeySize = Literal[128, 192, 256, 384, 512]
+KeySize = Annotated[int, AfterValidator(_key_size)]
 ImagesBackend = Literal["local", "qcow2", "ceph", "lvm", "raw"]
 
 

@@ -14,6 +14,7 @@ def stackloom_services() -> Iterable[Service]:
     """Octavia."""
     yield Service(
         name="octavia",
+        log_level="DEBUG",  # the default of the CR's presets
         type="load-balancer",
         features=OctaviaFeatures,
         rules=rules,

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import base64
-import secrets
 from typing import Any
 
 import key_repository
@@ -86,7 +85,7 @@ def secret(**data: bytes) -> dict[str, Any]:
     return {"metadata": {"name": "keys", "resourceVersion": "7", "annotations": {"a": "b"}}, "data": encoded}
 
 
-@pytest.mark.parametrize(("name", "value"), [("readme", fresh()), ("1", b"short"), ("1", secrets.token_bytes(32))])
+@pytest.mark.parametrize(("name", "value"), [("readme", b"k" * 43 + b"="), ("1", b"short"), ("1", b"\xff" * 32)])
 def test_what_is_no_numbered_fernet_key_is_refused_without_showing_it(name: str, value: bytes) -> None:
     with pytest.raises(Failure, match="is not a numbered Fernet key") as failure:
         keys_of(secret(**{name: value}))

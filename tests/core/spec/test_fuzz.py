@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,20 @@ from hypothesis import strategies as st
 
 from stackloom.errors import StackloomError
 from stackloom.spec.deployment import OpenStackDeployment
-from stackloom.spec.loader import disabled_plugins, load
+from stackloom.spec.loader import disabled_plugins
 from stackloom.spec.source import Source, read
-from tests.bad_inputs import USUAL, cases, patched
-from tests.core.spec.cloud import SERVICES
+from tests.bad_inputs import USUAL, cases, patched, specification_of
 from tests.core.spec.written_in_python import CLOUD
 
-# Whatever the table of bad inputs touches, and a large deployment that is valid: every part of the tree is in one of them.
-SEEDS = [Source.from_model(CLOUD).data]
-SEEDS += [
-    patched(case.deployment, {"spec": case.row["spec"]}) for case in cases() if case.services == "sample" and "spec" in case.row
-]
+
+@cache
+def seeds(table: str) -> list[dict[str, Any]]:
+    """A valid deployment, and whatever the tables of bad inputs touch: every part of the tree is in one of them."""
+    touched = [
+        patched(case.deployment, {"spec": case.row["spec"]}) for case in cases() if case.services == table and "spec" in case.row
+    ]
+    return [Source.from_model(CLOUD).data, *touched]
+
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
 keys = st.text(max_size=6) | st.sampled_from(
@@ -44,8 +48,8 @@ def places(node: Any) -> Iterator[tuple[Any, Any]]:
 
 
 @st.composite
-def mutated(draw: st.DrawFn) -> dict[str, Any]:
-    data: dict[str, Any] = copy.deepcopy(draw(st.sampled_from(SEEDS)))
+def mutated(draw: st.DrawFn, table: str) -> dict[str, Any]:
+    data: dict[str, Any] = copy.deepcopy(draw(st.sampled_from(seeds(table))))
     for _ in range(draw(st.integers(1, 3))):
         found = list(places(data))
         if not found:
@@ -63,18 +67,20 @@ def mutated(draw: st.DrawFn) -> dict[str, Any]:
     return data
 
 
-def outcome(source: Source) -> OpenStackDeployment | StackloomError:
+def outcome(source: Source, table: str = "sample") -> OpenStackDeployment | StackloomError:
     try:
-        return load(source, SERVICES)
+        return specification_of(table).load(source)
     except StackloomError as error:
         return error
 
 
-@settings(max_examples=150, deadline=None)
-@given(mutated())
-def test_a_mutated_deployment_gives_problems_or_a_deployment(data: dict[str, Any]) -> None:
-    found = outcome(Source.from_mapping(data))
-    assert isinstance(disabled_plugins(Source.from_mapping(data)), tuple)
+@pytest.mark.parametrize("table", ["sample", "installed"])
+@settings(max_examples=80, deadline=None)
+@given(st.data())
+def test_a_mutated_deployment_gives_problems_or_a_deployment(table: str, data: st.DataObject) -> None:
+    source = Source.from_mapping(data.draw(mutated(table)))
+    found = outcome(source, table)
+    assert isinstance(disabled_plugins(source), tuple)
     if isinstance(found, StackloomError):
         assert found.problems
         assert all(p.what and p.location and "\n" not in p.path for p in found.problems)
@@ -83,7 +89,7 @@ def test_a_mutated_deployment_gives_problems_or_a_deployment(data: dict[str, Any
 
 
 @settings(max_examples=50, deadline=None)
-@given(mutated())
+@given(mutated("sample"))
 def test_so_it_does_as_a_file_in_which_each_problem_has_a_line(
     tmp_path_factory: pytest.TempPathFactory, data: dict[str, Any]
 ) -> None:
@@ -99,11 +105,11 @@ def test_so_it_does_as_a_file_in_which_each_problem_has_a_line(
 
 
 def test_the_seed_itself_is_valid() -> None:
-    assert isinstance(outcome(Source.from_mapping(SEEDS[0])), OpenStackDeployment)
+    assert isinstance(outcome(Source.from_mapping(seeds("sample")[0])), OpenStackDeployment)
     assert isinstance(outcome(Source.from_mapping(USUAL)), StackloomError)
 
 
 def test_a_file_is_read_as_what_was_written(tmp_path: Path) -> None:
     file = tmp_path / "seed.yaml"
-    file.write_text(yaml.safe_dump(SEEDS[0]), encoding="utf-8")
-    assert read(file).data == SEEDS[0]
+    file.write_text(yaml.safe_dump(seeds("sample")[0]), encoding="utf-8")
+    assert read(file).data == seeds("sample")[0]

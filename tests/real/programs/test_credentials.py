@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+from credentials import Credential, Value, Vault
+from kube import Kube, NotFound, Resource
 
 from tests.real.cluster import Cluster, Object
 from tests.real.programs.cluster import account, rule, secret, secret_of
@@ -122,6 +125,39 @@ def test_runs_at_the_same_time_agree(kubernetes: Cluster, namespace: str, provid
     assert [r.returncode for r in results] == [0] * 4, [r.stdout for r in results]
     wrote = [line for r in results for line in r.stdout.splitlines() if line.startswith("Secret ")]
     assert len(wrote) == len({line.split(":")[0] for line in wrote}) == 12
+
+
+class Meddler(Kube):
+    """The API, with somebody who writes between the first reading of a Secret and what follows."""
+
+    def get(self, resource: Resource, name: str) -> Object:
+        found: Object | Exception
+        try:
+            found = super().get(resource, name)
+        except NotFound as error:
+            found = error
+        if writes := self.writes.pop(name, None):
+            writes()
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    writes: ClassVar[dict[str, Callable[[], Any]]] = {}
+
+
+@pytest.mark.parametrize("before", [None, {"a": b"1"}], ids=["absent", "incomplete"])
+def test_what_somebody_else_wrote_meanwhile_is_never_overwritten(
+    kubernetes: Cluster, programs: Programs, namespace: str, before: dict[str, bytes] | None
+) -> None:
+    kubernetes.apply(account(namespace, "credentials", [rule("secrets", "get", "create", "patch")]))
+    kubernetes.mount(namespace, "credentials", programs.directory)
+    kubernetes.apply([secret_of(namespace, "s", before)] if before else [])
+    api = Meddler(host=kubernetes.host, port=kubernetes.port, namespace=namespace, directory=str(programs.directory))
+    api.writes["s"] = lambda: kubernetes.apply([secret_of(namespace, "s", {"a": b"1", "b": b"theirs"})])
+    wanted = Credential(name="s", keys={key: Value(kind="password") for key in "abc"})
+    assert Vault(api).settle(wanted) == "filled c"
+    data = secret(kubernetes, namespace, "s")["data"]
+    assert (data["a"], data["b"], len(data["c"])) == (b"1", b"theirs", 32)
 
 
 @pytest.mark.parametrize(("verbs", "lacking"), [((), "get"), (("get",), "create"), (("get", "create"), "patch")])
