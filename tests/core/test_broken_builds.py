@@ -16,6 +16,7 @@ FAULT = "This is a fault of the plugin: upgrade it, or report it to its authors"
 BROKEN = "plugin broken (stackloom-broken 0.3): "
 BUILDING = "while building 'zun', at stackloom_broken.py:5 in build"
 ASKS = "the service 'zun' asks for the endpoint of 'image' without declaring that it depends on it"
+META = "META = dict(apiVersion='v1', kind='ConfigMap', metadata={'name': 'x', 'namespace': 'openstack'})\n"
 PROBES = "probes=Probes(command=('true',))"
 
 
@@ -76,7 +77,7 @@ BUILDS = {
         f"RuntimeError {BUILDING}: There is already a Construct with name 'Deployment.zun-x' in Chart [zun]. {FAULT}",
     ),
     "a misspelt field of Kubernetes": (
-        "meta = {'name': 'x', 'namespace': 'openstack'}\nctx.component.add(dict(apiVersion='v1', kind='ConfigMap', metadata=meta, dat={}))",
+        "ctx.component.add(dict(META, dat={}))",
         "zun/ConfigMap/x: dat: there is no such field. Did you mean 'data'?",
     ),
     "a construct of cdk8s without the namespace": (
@@ -90,7 +91,7 @@ BUILDS = {
 def test_a_plugin_that_fails_in_its_build_gives_one_message(
     build: str, message: str, workplace: Path, distributions: Distributions
 ) -> None:
-    distributions.add(zun(build))
+    distributions.add(zun(build) + META)
     assert problems(workplace, "container") == [BROKEN + message]
 
 

@@ -52,9 +52,9 @@ def sections(features: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("features", [{}, {"keycloak": {"enabled": False, "url": "https://sso.example.org"}}])
-def test_without_another_provider_nothing_changes(features: dict[str, Any]) -> None:
+def test_without_a_provider_keystone_takes_nobodys_claims(features: dict[str, Any]) -> None:
     assert log_in(KeystoneFeatures.model_validate(features), "example.org") is None
-    assert sections(features) == {}
+    assert sections(features) == {"auth": {"methods": ["password", "token", "oauth1", "application_credential"]}}
 
 
 def test_keycloak_is_a_single_provider_that_is_known_by_its_realm() -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stackloom.constructs.context import ServiceContext
 
 INGRESS_CLASS = "openstack"
-PUBLIC_TLS_SECRET = "openstack-public-tls"  # noqa: S105
+PUBLIC_TLS_SECRET = "openstack-public-tls"
 
 
 class ApiDeployment(Part):

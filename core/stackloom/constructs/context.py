@@ -109,7 +109,7 @@ class ServiceContext:
         if service_type not in declared:
             raise StackloomError(
                 Problem(
-                    f"the service {self.name!r} asks for the endpoint of {service_type!r} without declaring that it depends on it",
+                    f"the service {self.name!r} asks for the endpoint of {service_type!r} without declaring that it needs it",
                     f"Add {service_type!r} to `requires` (it waits for it) or to `uses` of the Service",
                 )
             )
@@ -143,7 +143,7 @@ class ServiceContext:
 
     @property
     def rollout_deadline(self) -> int:
-        """Seconds without progress after which a rollout has failed: at least what gates need, more where the operator says so."""
+        """Seconds without progress after which a rollout has failed: what gates need, or more where the operator says so."""
         return max(1800, self.deployment.readiness_of(self.service).timeout)
 
     def resources(self, role: str, default: Mapping[str, Any]) -> dict[str, Any]:
@@ -181,9 +181,10 @@ class ServiceContext:
             )
         return new
 
-    def oslo_config(self, filename: str, sections: Sections) -> tuple[ConfigFile, ...]:
-        """An oslo.config file under ``/etc/<service>/``, with the operator's ``values.conf`` laid over, and the files that it
-        names: logging and policy. Mount them together.
+    def oslo_config(self, filename: str, sections: Sections, *, variant: Variant | None = None) -> tuple[ConfigFile, ...]:
+        """An oslo.config file under ``/etc/<service>/``, and the files that it names: logging and policy. Mount them together.
+
+        The operator's ``values.conf`` is laid over ``sections``, and over that what is set for the nodes of a ``variant``.
         """
         stem = filename.removesuffix(".conf")
         if stem not in self.service.conf:
@@ -198,9 +199,9 @@ class ServiceContext:
             "DEFAULT": {"debug": self.log_level == "DEBUG", "log_config_append": f"{directory}/logging.conf"},
             "oslo_policy": {"policy_file": f"{directory}/policy.yaml"},
         }
-        merged = merge(common, sections, self.values.conf.get(stem, {}))
+        merged = merge(common, sections, self.values.conf.get(stem, {}), variant.conf.get(stem, {}) if variant else {})
         return (
-            self.file(f"{directory}/{filename}", render(merged)),
+            self.file(f"{directory}/{filename}", render(merged), key=f"{stem}{variant.suffix if variant else ''}.conf"),
             self.file(f"{directory}/logging.conf", logging_conf(self.log_level)),
             self.file(f"{directory}/policy.yaml", policy_yaml(self.deployment.policies_of(self.service))),
         )

@@ -22,8 +22,9 @@ class Task(Part):
     """A Job named after its content, so that any change makes another one; with a ``schedule``, a CronJob.
 
     It waits for the services that this one requires, or of them only for ``needs``, and for ``after``. ``before`` are
-    commands that run first, one by one. ``credentials`` brings those of the service. ``kind`` is the label ``stackloom.io/task`` by which a credential may admit it (the task's
-    name, unless given); ``account`` a ServiceAccount, for a task that talks to the Kubernetes API.
+    commands that run first, one by one. ``credentials`` brings those of the service. ``kind`` is the label
+    ``stackloom.io/task`` by which a credential may admit it (the task's name, unless given); ``account`` a ServiceAccount,
+    for a task that talks to the Kubernetes API.
     """
 
     def __init__(

@@ -25,10 +25,13 @@ _SYNC_OPTIONS = (
     "ApplyOutOfSyncOnly=true",
     "FailOnSharedResource=true",
 )
+_COMPARE_OPTIONS = "ServerSideDiff=true,IncludeMutationWebhook=true"
 _RETRY = {"limit": -1, "refresh": True, "backoff": {"duration": "10s", "factor": 2, "maxDuration": "5m"}}
 
 
-def build_argocd(component: Component, labels: Mapping[str, str], deployment: OpenStackDeployment, levels: Mapping[str, int]) -> None:
+def build_argocd(
+    component: Component, labels: Mapping[str, str], deployment: OpenStackDeployment, levels: Mapping[str, int]
+) -> None:
     """Add the Applications for the components in ``levels`` (name: how early it starts)."""
     chosen = deployment.spec.argocd
     cloud = deployment.metadata.name
@@ -36,7 +39,7 @@ def build_argocd(component: Component, labels: Mapping[str, str], deployment: Op
     def add(name: str, path: str, **source: Any) -> Body:
         who = Identity(name=name, namespace=chosen.namespace, labels=labels)
         body = who.body("argoproj.io/v1alpha1", "Application", spec=_spec(deployment, path, source))
-        body["metadata"]["annotations"] = {"argocd.argoproj.io/compare-options": "ServerSideDiff=true,IncludeMutationWebhook=true"}
+        body["metadata"]["annotations"] = {"argocd.argoproj.io/compare-options": _COMPARE_OPTIONS}
         return component.add(body).body
 
     if chosen.profile == "single":

@@ -36,7 +36,7 @@ def cloud_credentials(deployment: OpenStackDeployment) -> list[Credential]:
             name="mariadb-admin",
             keys={"username": Value.constant("root"), "password": Value.password()},
             readers=frozenset({"mariadb", "task:database"}),
-        )
+        ),
     ]
 
 

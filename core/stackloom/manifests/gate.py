@@ -12,13 +12,15 @@ from typing import Any
 
 from stackloom.manifests.files import ConfigFile
 
-TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105
+TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Gate:
-    """Services with a ready endpoint, Jobs (by the value of their label ``stackloom.io/job``) that have succeeded for this
-    release, and Pods that are ready on the same node (``application=openvswitch,component=vswitchd``).
+    """What is waited for.
+
+    Services with a ready endpoint; Jobs, by the value of their label ``stackloom.io/job``, that have succeeded for this release;
+    Pods that are ready on the same node (``application=openvswitch,component=vswitchd``).
     """
 
     services: tuple[str, ...] = ()
@@ -34,9 +36,7 @@ class Gate:
 
 def gate_container(gate: Gate, mounts: list[dict[str, Any]], security: dict[str, Any]) -> dict[str, Any]:
     """The init container that waits."""
-    env: list[dict[str, Any]] = [
-        {"name": "GATE_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
-    ]
+    env: list[dict[str, Any]] = []
     if gate.services:
         env.append({"name": "GATE_SERVICES", "value": ",".join(gate.services)})
     if gate.jobs:

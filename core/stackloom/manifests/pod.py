@@ -26,6 +26,7 @@ class PodField:
 
 Env = Mapping[str, str | SecretKey | PodField]
 
+_TMP = "/tmp"  # noqa: S108 - in the container
 # The user and group that the published OpenStack images run as.
 OPENSTACK_UID = 42424
 
@@ -175,7 +176,7 @@ def _container(c: Container, mounts: list[dict[str, Any]], *, init: bool = False
     body["securityContext"] = _security(c.privilege)
     body["volumeMounts"] = [
         *mounts,
-        *({"name": "scratch", "mountPath": path, "subPath": path.strip("/").replace("/", "-")} for path in ("/tmp", *c.writable)),
+        *({"name": "scratch", "mountPath": path, "subPath": path.strip("/").replace("/", "-")} for path in (_TMP, *c.writable)),
         *map(dict, c.volume_mounts),
     ]
     return body

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from stackloom import BySize, ConfigFile, PodField, Probes, SecretDirectory, SecretKey, Value
@@ -128,26 +129,28 @@ def client(ctx: ServiceContext) -> None:
 
 def rotations(ctx: ServiceContext, config: Files) -> None:
     """Key repositories that turn in the cluster: Pods see the Secret change, and read the keys for each token."""
-    for name, secret, most, schedule, before in (
-        ("fernet", FERNET_KEYS, MAX_FERNET_KEYS, f"0 */{ROTATION_HOURS} * * *", []),
-        # Credentials are encrypted again with the primary key first: it has long been everywhere, and old keys may then go.
-        ("credential", CREDENTIAL_KEYS, MAX_CREDENTIAL_KEYS, "0 0 1 * *", [["keystone-manage", "credential_migrate", "--keystone-user=keystone", "--keystone-group=keystone"]]),
-    ):
-        account = ctx.account(
-            [{"apiGroups": [""], "resources": ["secrets"], "resourceNames": [secret], "verbs": ["get", "update"]}],
-            f"{secret}-rotate",
-        )
-        ctx.task(
-            f"{name}-rotate",
-            schedule=schedule,
-            before=before,
-            command=["python3", "/opt/stackloom/programs/key_repository.py", secret, str(most)],
-            config=[*config, ctx.program("key_repository.py")],
-            env={"ROTATION_ID": PodField("metadata.labels['batch.kubernetes.io/job-name']")},
-            account=account,
-            needs=["database"] if before else [],
-            credentials=bool(before),
-        )
+    rotation(ctx, FERNET_KEYS, config, most=MAX_FERNET_KEYS, schedule=f"0 */{ROTATION_HOURS} * * *")
+    # Credentials are encrypted again with the primary key first: it has long been everywhere, and old keys may then go.
+    migrate = ["keystone-manage", "credential_migrate", "--keystone-user=keystone", "--keystone-group=keystone"]
+    rotation(ctx, CREDENTIAL_KEYS, config, most=MAX_CREDENTIAL_KEYS, schedule="0 0 1 * *", before=[migrate])
+
+
+def rotation(
+    ctx: ServiceContext, secret: str, config: Files, *, most: int, schedule: str, before: Sequence[Sequence[str]] = ()
+) -> None:
+    """One repository's CronJob, which may read and replace that Secret and no other; ``before`` needs the database."""
+    rule = {"apiGroups": [""], "resources": ["secrets"], "resourceNames": [secret], "verbs": ["get", "update"]}
+    ctx.task(
+        f"{secret.removeprefix('keystone-')}-rotate",
+        schedule=schedule,
+        before=before,
+        command=["python3", "/opt/stackloom/programs/key_repository.py", secret, str(most)],
+        config=[*config, ctx.program("key_repository.py")],
+        env={"ROTATION_ID": PodField("metadata.labels['batch.kubernetes.io/job-name']")},
+        account=ctx.account([rule], f"{secret}-rotate"),
+        needs=["database"] if before else [],
+        credentials=bool(before),
+    )
 
 
 def domains(ctx: ServiceContext, features: KeystoneFeatures) -> None:

@@ -47,12 +47,17 @@ Directives = Annotated[dict[NonEmpty, Directive], AfterValidator(_no_secret_dire
 """Directives of Apache's mod_auth_openidc by name."""
 
 
+_CLIENT: dict[str, Directive] = {"client_id": "os"}
+_CONF: dict[str, Directive] = {"response_type": "id_token", "scope": "openid email profile"}
+_OAUTH2: dict[str, Directive] = {"OAuth2TargetPass": "prefix=OIDC-"}
+
+
 class ProviderMetadata(SpecModel):
     """What mod_auth_openidc is told of a provider, in the words of its metadata files."""
 
-    client: Directives = Field(default_factory=lambda: dict[str, Directive]({"client_id": "os"}))
+    client: Directives = Field(default_factory=lambda: {**_CLIENT})
     """The client's registration: ``client_id``, ``client_secret``."""
-    conf: Directives = Field(default_factory=lambda: dict[str, Directive]({"response_type": "id_token", "scope": "openid email profile"}))
+    conf: Directives = Field(default_factory=lambda: {**_CONF})
     """How the provider is spoken to: ``response_type``, ``scope``, ``ssl_validate_server``, ``verify_jwks_uri``."""
     provider: Secret | None = None
     """The provider's own metadata, where it cannot be read from ``<issuer>/.well-known/openid-configuration``."""
@@ -71,7 +76,7 @@ class Provider(SpecModel):
     """The certificate of the authority that signed the provider's, in PEM."""
     mapping: list[dict[str, Any]] = Field(default_factory=list)
     """Rules of Keystone that turn the provider's claims into users and groups. Absent: by user name, e-mail and roles."""
-    oauth2: Directives = Field(default_factory=lambda: dict[str, Directive]({"OAuth2TargetPass": "prefix=OIDC-"}))
+    oauth2: Directives = Field(default_factory=lambda: {**_OAUTH2})
     """Directives for clients that bring an access token instead of a browser."""
     metadata: ProviderMetadata = ProviderMetadata()
     """What mod_auth_openidc is told of the provider."""
@@ -154,7 +159,7 @@ class Domain(SpecModel):
     enabled: bool
     """Whether its users may log in."""
     config: DomainConfig
-    """Options of Keystone for this domain alone: ``{identity: {driver: ldap}, ldap: {url: ..., password: {value_from: ...}}}``."""
+    """Options of Keystone for this domain alone: ``{identity: {driver: ldap}, ldap: {url: ...}}``; the password by ``value_from``."""
 
 
 class NamedDomain(Domain):

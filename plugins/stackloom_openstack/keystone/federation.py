@@ -81,9 +81,10 @@ def choose(ctx: ServiceContext, features: KeystoneFeatures) -> LogIn | None:
 
 
 def sections(ctx: ServiceContext, features: KeystoneFeatures) -> dict[str, dict[str, Any]]:
-    """The sections of keystone.conf that log-in needs."""
+    """The sections of keystone.conf on who may log in how."""
     if choose(ctx, features) is None:
-        return {}
+        # Without `mapped`: it takes claims from the headers of any client, and it is Apache that turns forged ones away.
+        return {"auth": {"methods": ["password", "token", "oauth1", "application_credential"]}}
     dashboard = f"https://horizon.{ctx.deployment.spec.public_domain_name}/auth/websso/"
     return {
         # Without `external`: it would take whom Apache let in for the user of that name in Keystone.

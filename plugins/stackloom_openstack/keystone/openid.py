@@ -140,9 +140,7 @@ def problems(features: KeystoneFeatures) -> Iterator[Problem]:
 def _not_lines(directives: Directives, path: str) -> Iterator[Problem]:
     for name, value in directives.items():
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9]*", name):
-            yield Problem(
-                f"{name!r} is not the name of a directive of Apache", "Directives are letters and digits", path
-            )
+            yield Problem(f"{name!r} is not the name of a directive of Apache", "Directives are letters and digits", path)
         if any("\n" in str(text) for text in (value if isinstance(value, list) else [value])):
             yield Problem("a directive of Apache does not go over several lines", "Remove the line break", f"{path}.{name}")
 
