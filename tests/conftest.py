@@ -26,11 +26,13 @@ spec:
 _KEPT = ("STACKLOOM_REQUIRE_REAL",)
 
 
-@pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in os.environ:
-        if name.startswith(("STACKLOOM_", "CDK8S_")) and name not in _KEPT and not name.endswith("_VENV"):
-            monkeypatch.delenv(name)
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_from_outside() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(("STACKLOOM_", "CDK8S_")) and name not in _KEPT and not name.endswith("_VENV"):
+                patch.delenv(name)
+        yield
 
 
 @pytest.fixture

@@ -110,18 +110,31 @@ class Cloud:
 
         A component that the folder had and that would vanish must be confirmed by name, here or in ``STACKLOOM_ALLOW_REMOVAL``.
         """
-        validate(self.app)
-        output = self.output()
-        problems = checks.run_all(output, self._check_context())
-        arguments = {"deployment": self.deployment, "output": output}
-        for origin, found in self.plugins.ask("stackloom_validate", Problem, problems, **arguments):
-            problems += [attributed(problem, origin) for problem in found]
+        output, problems = self._examined()
         confirmed = {*allow_removal, *os.environ.get(ALLOW_REMOVAL_VARIABLE, "").replace(",", " ").split()}
         problems += publish.unconfirmed_removals(self.outdir, {o.component for o in output}, confirmed)
         if problems:
             raise StackloomError(problems)
         publish.publish(((o.file, manifest_text(dict(o.body))) for o in output), self.outdir)
         return Written(self.outdir, len({o.component for o in output}), len(output))
+
+    @_collector_paused()
+    def checked(self) -> list[Output]:
+        """Every object as it stands now, when all checks have passed; nothing is written."""
+        output, problems = self._examined()
+        if problems:
+            raise StackloomError(problems)
+        return output
+
+    def _examined(self) -> tuple[list[Output], list[Problem]]:
+        """Every object, and what all checks find."""
+        validate(self.app)
+        output = self.output()
+        problems = checks.run_all(output, self._check_context())
+        arguments = {"deployment": self.deployment, "output": output}
+        for origin, found in self.plugins.ask("stackloom_validate", Problem, problems, **arguments):
+            problems += [attributed(problem, origin) for problem in found]
+        return output, problems
 
     def output(self) -> list[Output]:
         """Every object as it stands now, whoever made it."""

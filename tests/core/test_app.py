@@ -13,19 +13,10 @@ from stackloom import StackloomError
 from stackloom.app import Cloud, deployment_path
 from stackloom.spec.deployment import Metadata, OpenStackDeployment, Spec
 from stackloom.spec.features import Features
+from tests.folders import names, tree
 
 ROOT = Path(__file__).parents[2]
 API = "keystone/Deployment.keystone-api.yaml"
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder."""
-    return {str(f.relative_to(folder)): f.read_bytes() for f in sorted(folder.rglob("*")) if f.is_file()}
-
-
-def names(folder: Path) -> list[str]:
-    """What a folder holds."""
-    return sorted(entry.name for entry in folder.iterdir())
 
 
 def refused(cloud: Cloud) -> list[str]:
@@ -330,9 +321,9 @@ def test_a_removal_is_confirmed_by_name(with_removed: Path) -> None:
     assert not (with_removed / "dist/vitrage").exists()
 
 
-@pytest.mark.parametrize("names", ["vitrage", "glance,vitrage", "glance, vitrage"])
-def test_a_removal_is_confirmed_in_the_environment(names: str, with_removed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("STACKLOOM_ALLOW_REMOVAL", names)
+@pytest.mark.parametrize("confirmed", ["vitrage", "glance,vitrage", "glance, vitrage"])
+def test_a_removal_is_confirmed_in_the_environment(confirmed: str, with_removed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STACKLOOM_ALLOW_REMOVAL", confirmed)
     Cloud("deployment.yaml").synth()
     assert not (with_removed / "dist/vitrage").exists()
 

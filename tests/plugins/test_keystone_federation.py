@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+import yaml
 
-from stackloom import Multi, SecretKey
+from stackloom import Multi, SecretKey, StackloomError
+from stackloom.app import Cloud
 from stackloom_openstack.keystone import federation
 from stackloom_openstack.keystone.apache import Server, Variable, directive
 from stackloom_openstack.keystone.features import KeystoneFeatures
@@ -250,3 +253,64 @@ AT = "spec.features.keystone.federation.openid"
 )
 def test_what_apache_cannot_do_is_a_problem(features: dict[str, Any], where: list[str]) -> None:
     assert [problem.path for problem in problems(KeystoneFeatures.model_validate(features))] == where
+
+
+# -- In the cluster ----------------------------------------------------------------------------------------------------
+
+
+def manifests(workplace: Path, features: dict[str, Any]) -> dict[str, Any]:
+    """Keystone's objects by kind and name, the hashes of Jobs left out. All checks have passed."""
+    deployment = yaml.safe_load((workplace / "deployment.yaml").read_text())
+    deployment["spec"]["features"]["keystone"] = features
+    image = {"images": {"keystone": "registry.example.org/keystone-oidc:2026.1"}}
+    deployment["spec"]["services"] = {"identity": {"keystone": {"values": image}}}
+    (workplace / "deployment.yaml").write_text(yaml.safe_dump(deployment))
+    cloud = Cloud("deployment.yaml")
+    cloud.synth()
+    bodies = [o.body for o in cloud.output() if o.component == "keystone"]
+    return {f"{b['kind']}/{b['metadata']['labels'].get('stackloom.io/job', b['metadata']['name'])}": b for b in bodies}
+
+
+def test_the_api_runs_under_apache_after_its_providers_are_described(workplace: Path) -> None:
+    okta = provider(
+        "https://okta.example.org:8443", metadata={"client": {"client_id": "os", "client_secret": secret("sso", "okta")}}
+    )
+    made = manifests(workplace, providers(okta=okta))
+    pod = made["Deployment/keystone-api"]["spec"]["template"]["spec"]
+    (api,) = pod["containers"]
+    step = next(c for c in pod["initContainers"] if c["name"] == "step-1")
+    assert api["command"] == ["apache2", "-DFOREGROUND", "-f", "/etc/keystone/apache.conf"]
+    assert step["command"][1:] == ["/opt/stackloom/programs/oidc_metadata.py", "/etc/keystone/oidc-metadata.json"]
+    for container in (api, step):
+        refs = {e["name"]: e["valueFrom"]["secretKeyRef"] for e in container["env"] if "secretKeyRef" in e.get("valueFrom", {})}
+        assert refs["OIDC_CRYPTO_PASSPHRASE"] == {"name": "keystone-oidc", "key": "passphrase"}
+        assert refs["OIDC_SECRET_1"] == {"name": "sso", "key": "okta"}
+        assert any(m["mountPath"] == "/run/apache2" and not m.get("readOnly") for m in container["volumeMounts"])
+
+
+def test_the_network_lets_keystone_call_its_providers_and_each_is_registered(workplace: Path) -> None:
+    made = manifests(
+        workplace, providers(okta=provider("https://okta.example.org:8443"), local=provider("http://sso.example.org"))
+    )
+    ports = [{port["port"] for port in rule["ports"]} for rule in made["NetworkPolicy/keystone"]["spec"]["egress"]]
+    assert {80, 443, 8443} in ports
+    job = made["Job/keystone-federation"]["spec"]["template"]
+    assert job["metadata"]["labels"]["stackloom.io/task"] == "catalogue"
+    assert job["spec"]["containers"][0]["command"][1:] == ["/opt/stackloom/programs/federation.py", federation.REGISTRATION]
+
+
+def test_keycloak_is_asked_by_apache_alone(workplace: Path) -> None:
+    made = manifests(workplace, KEYCLOAK)
+    steps = made["Deployment/keystone-api"]["spec"]["template"]["spec"]["initContainers"]
+    assert [step["name"] for step in steps] == ["gate"]
+
+
+@pytest.mark.parametrize("features", [KEYCLOAK, providers(okta=provider())])
+def test_the_published_image_is_refused_because_it_knows_no_openid_connect(workplace: Path, features: dict[str, Any]) -> None:
+    deployment = yaml.safe_load((workplace / "deployment.yaml").read_text())
+    deployment["spec"]["features"]["keystone"] = features
+    (workplace / "deployment.yaml").write_text(yaml.safe_dump(deployment))
+    with pytest.raises(StackloomError) as refused:
+        Cloud("deployment.yaml")
+    (problem,) = refused.value.problems
+    assert problem.what.startswith("log-in through OpenID Connect needs an image of Keystone with Apache, mod_wsgi and mod_auth_openidc")

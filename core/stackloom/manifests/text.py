@@ -1,7 +1,7 @@
 """Bodies as YAML: the text that cdk8s writes for them, made an order of magnitude faster than any YAML library makes it.
 
 A manifest is plain data, and nearly all of it is words. What is out of the ordinary (control characters, odd white space,
-fractions) is left to cdk8s: for it :func:`yaml_text` returns None. A test holds both to the same bytes.
+fractions, nothing) is left to cdk8s: for it :func:`yaml_text` returns None. A test holds both to the same bytes.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any
 
 from stackloom.manifests.workloads import Body
 
-# Characters that only escapes can write, or that readers of YAML 1.1 take for ends of lines.
-_UNUSUAL = re.compile(r"[^\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+# Characters that only escapes can write, or that readers of YAML 1.1 take for ends of lines; words that some take for tags.
+_UNUSUAL = re.compile(r"^(?:<<|=)\Z|[^\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 # What would be something else than a text if it were not in quotes: an indicator first, a comment, the end of a key, ...
 _NEEDS_QUOTES = re.compile(r"^[ ,\[\]{}#&*!|>'\"%@`]|^[?-]\Z|^[?-] |: | #|[ :]\Z|^\Z")
-# ... or one of the plain values of YAML 1.1: null, truth values, numbers in all bases, times, dates, the merge key.
+# ... or one of the plain values of YAML 1.1: null, truth values, numbers in all bases, times, dates.
 _NOT_TEXT = re.compile(
-    r"""~ | [Nn]ull | NULL | <<
+    r"""~ | [Nn]ull | NULL
     | [Yy] | [Yy]es | YES | [Tt]rue | TRUE | [Oo]n | ON
     | [Nn] | [Nn]o | NO | [Ff]alse | FALSE | [Oo]ff | OFF
     | [-+]?0b[01_]+ | [-+]?0x[0-9a-fA-F_]+ | [-+]?[0-9][0-9_]*
@@ -31,6 +31,8 @@ _NOT_TEXT = re.compile(
     """,
     re.VERBOSE,
 )
+# Keys that JavaScript moves to the front, or that look like the end of a document.
+_ODD_KEY = re.compile(r"[0-9]+\Z|---|\.\.\.")
 _LONGEST_KEY = 1000
 _LARGEST_NUMBER = 2**53
 
@@ -42,6 +44,8 @@ class _OutOfTheOrdinaryError(Exception):
 def yaml_text(body: Body) -> str | None:
     """``body`` as the text of a YAML file, or None where that is better left to a library."""
     lines: list[str] = []
+    if not body:
+        return None
     try:
         _write(body, "", "", lines)
     except _OutOfTheOrdinaryError:
@@ -78,8 +82,6 @@ def _write(value: Any, first: str, indent: str, lines: list[str]) -> None:
 
 def _scalar(value: Any) -> str:
     """A value that is no text, or an empty mapping or list."""
-    if value is None:
-        return "null"
     if value is True or value is False:
         return "true" if value else "false"
     if isinstance(value, int) and abs(value) < _LARGEST_NUMBER:
@@ -92,7 +94,7 @@ def _scalar(value: Any) -> str:
 @lru_cache(maxsize=8192)
 def _key(key: Any) -> str:
     """A key with its colon."""
-    if not isinstance(key, str) or len(key) > _LONGEST_KEY or "\n" in key or key.startswith(("---", "...")):
+    if not isinstance(key, str) or len(key) > _LONGEST_KEY or "\n" in key or _ODD_KEY.match(key):
         raise _OutOfTheOrdinaryError
     return f"{_line(key)}:"
 

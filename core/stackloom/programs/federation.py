@@ -59,7 +59,7 @@ def settle_mapping(keystone: Keystone, provider: Mapping[str, Any]) -> None:
 
 
 def settle_provider(keystone: Keystone, provider: Mapping[str, Any], found: Entity | None) -> None:
-    """Make the provider itself. Its users get a domain of their own, which Keystone makes."""
+    """Make the provider itself. Its users live in a domain of its name: Keystone on its own would give that a random one."""
     name = provider["name"]
     attributes = {
         "description": provider.get("description", ""),
@@ -67,7 +67,8 @@ def settle_provider(keystone: Keystone, provider: Mapping[str, Any], found: Enti
         "remote_ids": sorted(provider["remote_ids"]),
     }
     if found is None:
-        keystone.put(f"{PROVIDERS}/{name}", {"identity_provider": attributes})
+        domain = keystone.ensure("domain", {"description": f"Users of {name}"}, name=name)
+        keystone.put(f"{PROVIDERS}/{name}", {"identity_provider": {**attributes, "domain_id": domain["id"]}})
         say(f"created identity provider {name}")
     else:
         as_kept: Entity = {**found, "remote_ids": sorted(found["remote_ids"])}  # Keystone keeps no order of them

@@ -73,7 +73,7 @@ class Provider(SpecModel):
     enabled: bool = True
     """Whether its users may log in."""
     oidc_ca: Secret | None = None
-    """The certificate of the authority that signed the provider's, in PEM."""
+    """The certificate of the authority that signed the provider's, in PEM: for browsers. Access tokens go by what the image trusts."""
     mapping: list[dict[str, Any]] = Field(default_factory=list)
     """Rules of Keystone that turn the provider's claims into users and groups. Absent: by user name, e-mail and roles."""
     oauth2: Directives = Field(default_factory=lambda: {**_OAUTH2})
@@ -159,7 +159,7 @@ class Domain(SpecModel):
     enabled: bool
     """Whether its users may log in."""
     config: DomainConfig
-    """Options of Keystone for this domain alone: ``{identity: {driver: ldap}, ldap: {url: ...}}``; the password by ``value_from``."""
+    """Options of Keystone for this domain alone: ``{identity: {driver: ldap}, ldap: {url: ...}}``. A password: ``value_from``."""
 
 
 class NamedDomain(Domain):

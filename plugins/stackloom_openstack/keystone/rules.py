@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from stackloom import Problem
+from stackloom_openstack.keystone import openid
 from stackloom_openstack.keystone.features import KeystoneFeatures
 
 if TYPE_CHECKING:
@@ -18,17 +19,19 @@ def rules(deployment: OpenStackDeployment) -> Iterator[Problem]:
     """Keystone's rules."""
     features = deployment.features_of("keystone", KeystoneFeatures)
     yield from _log_in(features)
+    yield from openid.problems(features)
+    yield from _image(deployment, features)
     yield from _domains(features)
 
 
 def _log_in(features: KeystoneFeatures) -> Iterator[Problem]:
     keycloak = features.keycloak
-    openid = features.federation.openid if features.federation and features.federation.openid.enabled else None
+    chosen = features.federation.openid if features.federation and features.federation.openid.enabled else None
     if keycloak.enabled and keycloak.url is None:
         yield Problem(
             "Keycloak is enabled without its address", "Add url, like https://keycloak.example.org", f"{_PATH}.keycloak"
         )
-    if openid is None:
+    if chosen is None:
         return
     if keycloak.enabled:
         yield Problem(
@@ -36,25 +39,39 @@ def _log_in(features: KeystoneFeatures) -> Iterator[Problem]:
             "keycloak is a short form for one provider: describe it under federation.openid.providers, and disable keycloak",
             f"{_PATH}.keycloak.enabled",
         )
-    active = [name for name, provider in openid.providers.items() if provider.enabled]
+    active = [name for name, provider in chosen.providers.items() if provider.enabled]
     if not active:
         yield Problem(
             "OpenID Connect is enabled without a provider", "Add one, or disable it", f"{_PATH}.federation.openid.providers"
         )
-    if len(active) > 1 and openid.oidc_auth_type != "oauth2":
+    if len(active) > 1 and chosen.oidc_auth_type != "oauth2":
         yield Problem(
             f"{len(active)} providers are enabled ({', '.join(active)}), and the auth type oauth20 knows one",
             "Set oidc_auth_type: oauth2, or disable all but one",
-            f"{_PATH}.federation.openid.oidc_auth_type",
+            f"{_PATH}.federation.chosen.oidc_auth_type",
         )
-    issuers = [openid.providers[name].issuer for name in active]
+    issuers = [chosen.providers[name].issuer for name in active]
     for name in active:
-        if issuers.count(openid.providers[name].issuer) > 1:
+        if issuers.count(chosen.providers[name].issuer) > 1:
             yield Problem(
-                f"the issuer {openid.providers[name].issuer} belongs to several providers",
+                f"the issuer {chosen.providers[name].issuer} belongs to several providers",
                 "Each provider has its own",
                 f"{_PATH}.federation.openid.providers.{name}.issuer",
             )
+
+
+def _image(deployment: OpenStackDeployment, features: KeystoneFeatures) -> Iterator[Problem]:
+    """The published image has Apache and mod_wsgi, but none of the modules that know OpenID Connect."""
+    federated = features.federation is not None and features.federation.openid.enabled
+    chart = deployment.spec.services.get("identity", {}).get("keystone")
+    if (federated or features.keycloak.enabled) and not (chart and chart.values.images.get("keystone")):
+        path = f"{_PATH}.federation.openid.enabled" if federated else f"{_PATH}.keycloak.enabled"
+        modules = "mod_auth_openidc and mod_oauth2" if federated else "mod_auth_openidc"
+        yield Problem(
+            f"log-in through OpenID Connect needs an image of Keystone with Apache, mod_wsgi and {modules}, which the published one is not",
+            "Build one and name it in spec.services.identity.keystone.values.images.keystone",
+            path,
+        )
 
 
 def _domains(features: KeystoneFeatures) -> Iterator[Problem]:

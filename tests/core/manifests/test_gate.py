@@ -21,7 +21,6 @@ def test_a_gate_is_true_when_it_waits_for_anything():
 def test_the_program_is_told_what_it_waits_for():
     gate = Gate(services=("mariadb", "memcached"), jobs=("glance-db-sync", "glance-catalogue"), release="gazpacho")
     assert env(gate) == {
-        "GATE_NAMESPACE": "metadata.namespace",
         "GATE_SERVICES": "mariadb,memcached",
         "GATE_JOBS": "glance-db-sync,glance-catalogue",
         "GATE_RELEASE": "gazpacho",

@@ -106,3 +106,9 @@ def test_a_mapping_that_keystone_refuses_is_one_sentence(keystone: KeystoneServe
     assert result.stdout.startswith("failed: PUT /v3/OS-FEDERATION/mappings/eight-openid: ")
     with pytest.raises(exceptions.NotFound):
         shown(keystone, "eight")
+
+
+def test_the_users_of_a_provider_live_in_a_domain_of_its_name(keystone: KeystoneServer, programs: Programs) -> None:
+    settle(keystone, programs, provider("nine"))
+    domain = keystone.api().get(f"/domains/{shown(keystone, 'nine')['domain_id']}").json()["domain"]
+    assert domain["name"] == "nine"

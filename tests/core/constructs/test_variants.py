@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stackloom import Service
+from stackloom.constructs.variants import Variant, variants_of
+from stackloom.fields import SpecModel
+from stackloom.spec import loader
+from stackloom.spec.deployment import OpenStackDeployment
+from stackloom.spec.source import Source
+from tests.bad_inputs import USUAL, patched
+
+
+class Features(SpecModel):
+    """Settings of the agent."""
+
+    interface: str = "eth0"
+    """Where it listens."""
+
+
+AGENT = Service(name="agent", type="network", build=lambda _: None, features=Features, node_features=Features)
+
+keys = st.sampled_from(["rack", "zone", "example.org/gpu", "role"])
+values = st.sampled_from(["a", "b", "c", ""])
+labels = st.builds("{}::{}".format, keys, values)
+overrides = st.lists(st.tuples(labels, st.booleans()), max_size=6, unique_by=lambda item: item[0])
+nodes = st.dictionaries(keys, values, max_size=4)
+
+
+def deployment(wanted: list[tuple[str, bool]]) -> OpenStackDeployment:
+    """One in which these node labels are set apart, for the agent or for something else."""
+    entries = {label: {"features": {"agent": {"interface": "eth1"}}} if concerns else {} for label, concerns in wanted}
+    data = patched(USUAL, {"spec": {"features": {"services": ["network"]}}})
+    return loader.load(Source.from_mapping({**data, "spec": {**data["spec"], "nodes": entries}}), [AGENT])
+
+
+def variants(wanted: list[tuple[str, bool]]) -> list[Variant]:
+    return variants_of(deployment(wanted), AGENT)
+
+
+def affinity_matches(affinity: dict[str, Any] | None, node: dict[str, str]) -> bool:
+    """What the scheduler of Kubernetes makes of a node affinity."""
+    if affinity is None:
+        return True
+    required = affinity["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    return any(all(_meets(term, node) for term in terms["matchExpressions"]) for terms in required["nodeSelectorTerms"])
+
+
+def _meets(term: dict[str, Any], node: dict[str, str]) -> bool:
+    inside = node.get(term["key"]) in term["values"]
+    return inside if term["operator"] == "In" else not inside
+
+
+@given(overrides, nodes)
+def test_every_node_runs_exactly_one_variant_whatever_labels_it_carries(wanted: list[tuple[str, bool]], node: dict[str, str]):
+    assert [v.matches(node) for v in variants(wanted)].count(True) == 1
+
+
+@given(overrides, nodes)
+def test_the_scheduler_sees_what_the_variant_means(wanted: list[tuple[str, bool]], node: dict[str, str]):
+    for variant in variants(wanted):
+        assert affinity_matches(variant.affinity, node) == variant.matches(node)
+
+
+@given(overrides, labels, st.integers(0, 6))
+def test_names_do_not_change_when_another_override_is_added(wanted: list[tuple[str, bool]], new: str, place: int):
+    wanted = [item for item in wanted if item[0] != new]
+    before = {(v.key, v.value): v.suffix for v in variants(wanted)}
+    after = {(v.key, v.value): v.suffix for v in variants([*wanted[:place], (new, True), *wanted[place:]])}
+    assert before.items() <= after.items()
+    assert len(set(after.values())) == len(after)
+
+
+@given(overrides, labels)
+def test_an_override_that_is_added_last_leaves_the_other_variants_as_they_were(wanted: list[tuple[str, bool]], new: str):
+    wanted = [item for item in wanted if item[0] != new]
+    before, after = variants(wanted), variants([*wanted, (new, True)])
+    assert after[: len(before) - 1] == before[:-1]
+    assert [v.affinity for v in after[: len(before) - 1]] == [v.affinity for v in before[:-1]]
+
+
+def test_an_override_for_something_else_makes_no_variant():
+    assert variants([("rack::a", False)]) == [Variant()]
+
+
+def test_a_variant_carries_the_operators_settings():
+    first, last = variants([("rack::a", True)])
+    assert first.features == Features(interface="eth1")
+    assert (last.features, last.key) == (None, "")
+
+
+@pytest.mark.parametrize("label", ["rack::A", "rack::a.b", "example.org/gpu::a", "rack::" + "a" * 40])
+def test_a_suffix_is_short_and_fits_into_the_name_of_an_object(label: str):
+    suffix = variants([(label, True)])[0].suffix
+    assert suffix == suffix.lower()
+    assert len(suffix) <= 28
+
+
+def test_the_default_has_no_suffix_and_runs_everywhere():
+    assert (Variant().suffix, Variant().affinity) == ("", None)
