@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from stackloom import Cleanup, Credential, Database, Endpoint, Probes, Service, ServiceUser, Value, hookimpl, openstack_image
@@ -15,21 +16,21 @@ if TYPE_CHECKING:
 _ADMIN_KEYS = ("username", "password", "project_name", "user_domain_name", "project_domain_name")
 
 
-class Plugin:
-    """A plugin with one service."""
-
-    def __init__(self, service: Service) -> None:
-        self.service = service
+def plugin(service: Service) -> ModuleType:
+    """A plugin with one service: a module, as most plugins are."""
 
     @hookimpl
-    def stackloom_services(self) -> Iterable[Service]:
-        """The service."""
-        yield self.service
+    def stackloom_services() -> Iterable[Service]:
+        yield service
+
+    module = ModuleType(service.name)
+    module.stackloom_services = stackloom_services  # type: ignore[attr-defined]
+    return module
 
 
 def plugins(count: int) -> Plugins:
     """``count`` plugins, the first of them with an identity service that the others call."""
-    return load(entry_points=[], extra={s.name: Plugin(s) for s in map(service, range(count))})
+    return load(entry_points=[], extra={s.name: plugin(s) for s in map(service, range(count))})
 
 
 def deployment(count: int) -> OpenStackDeployment:

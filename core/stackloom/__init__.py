@@ -5,6 +5,8 @@ This is the API for plugins. It does not start Node.js; ``stackloom.app`` (for a
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from stackloom.errors import Location, Problem, StackloomError, did_you_mean
 from stackloom.hookspecs import hookimpl
 from stackloom.images import openstack_image
@@ -18,6 +20,10 @@ from stackloom.model.placement import NodeRole
 from stackloom.model.service import BySize, Cleanup, Database, Endpoint, Service, ServiceUser
 from stackloom.oslo.ini import Multi
 
+if TYPE_CHECKING:
+    from stackloom.constructs.context import ServiceContext
+    from stackloom.spec.deployment import OpenStackDeployment
+
 __all__ = [
     "BySize",
     "Cleanup",
@@ -30,6 +36,7 @@ __all__ = [
     "Location",
     "Multi",
     "NodeRole",
+    "OpenStackDeployment",
     "Output",
     "PodField",
     "Privilege",
@@ -40,6 +47,7 @@ __all__ = [
     "SecretFile",
     "SecretKey",
     "Service",
+    "ServiceContext",
     "ServiceUser",
     "StackloomError",
     "Value",
@@ -47,3 +55,17 @@ __all__ = [
     "hookimpl",
     "openstack_image",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import only when it is asked for what would start Node.js, or read the whole specification, for a mere annotation."""
+    if name == "ServiceContext":
+        from stackloom.constructs.context import ServiceContext  # noqa: PLC0415
+
+        return ServiceContext
+    if name == "OpenStackDeployment":
+        from stackloom.spec.deployment import OpenStackDeployment  # noqa: PLC0415
+
+        return OpenStackDeployment
+    message = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(message)

@@ -111,13 +111,15 @@ class Graph:
         found = (e for s in self._by_type.get(service_type, []) for e in s.endpoints if e.name == name)
         return next(found, None)
 
-    def waits_for(self, service: Service) -> tuple[str, ...]:
-        """The Services of Kubernetes that must answer before a Pod of ``service`` starts."""
-        backends = [backend(r, service.name).service for r in sorted(service.requires & BACKENDS)]
-        return (
-            *backends,
-            *(e.service for p in self._providers(service) for e in p.endpoints if e.type and p.name != service.name),
-        )
+    def waits_for(self, service: Service, needs: Iterable[str] | None = None) -> tuple[str, ...]:
+        """The Services of Kubernetes that must answer before a Pod of ``service`` starts.
+
+        They are those behind all that it requires, or behind ``needs``, among which the service itself may be.
+        """
+        wanted = service.requires if needs is None else frozenset(needs)
+        backends = [backend(w, service.name).service for w in sorted(wanted & BACKENDS)]
+        providers = [p for w in sorted(wanted) for p in self._by_type.get(w, []) if needs is not None or p.name != service.name]
+        return (*backends, *(e.service for p in providers for e in p.endpoints if e.type))
 
     def callees(self, service: Service) -> list[tuple[str, int]]:
         """(component, port) of all that ``service`` may call, sorted."""

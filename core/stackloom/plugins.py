@@ -6,7 +6,6 @@ vanish from the output, and Argo CD would prune a service that runs. Leaving one
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import os
 import sys
@@ -23,7 +22,7 @@ from stackloom.attribution import Origin, attributed, blaming, collecting
 from stackloom.errors import Problem, StackloomError, did_you_mean
 from stackloom.hookspecs import API_VERSION, ENTRY_POINT_GROUP, PROJECT
 from stackloom.model.service import Service
-from stackloom.names import is_dns_label
+from stackloom.records import record_problems
 
 TRACE_VARIABLE = "STACKLOOM_TRACE_PLUGINS"
 _GROUPS = f"{PROJECT}.plugin."
@@ -84,8 +83,9 @@ class Plugins:
         for origin, services in self.ask("stackloom_services", Service, problems):
             mistakes = [] if services else [Problem("stackloom_services gave no Service", "Yield at least one stackloom.Service")]
             for service in services:
-                mistakes += _record_problems(service)
-                if found.setdefault(service.name, service) is service:
+                if wrong := list(record_problems(service)):
+                    mistakes += wrong
+                elif found.setdefault(service.name, service) is service:
                     self._origin_of_service[service.name] = origin
                 else:
                     mistakes.append(
@@ -108,25 +108,6 @@ def _checked(item: Any, wanted: type[T], hook: str) -> T:
             )
         )
     return item
-
-
-def _record_problems(service: Service) -> Iterator[Problem]:
-    """What would break the core far from the record: types are declared, but Python does not enforce them."""
-    for text in ("name", "type"):
-        value = getattr(service, text)
-        if not (isinstance(value, str) and is_dns_label(value)):
-            yield Problem(
-                f"a Service has the {text} {value!r}, which is not a DNS label",
-                "Use at most 63 lower-case letters, digits and dashes",
-            )
-    for field in dataclasses.fields(service):
-        default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
-        kind = Mapping if isinstance(default, dict) else type(default)
-        value = getattr(service, field.name)
-        if isinstance(default, frozenset | tuple | dict) and not isinstance(value, kind):
-            yield Problem(
-                f"the service {service.name!r} has a {type(value).__name__} as `{field.name}`, where a {kind.__name__} is wanted"
-            )
 
 
 def _hook_problems(manager: pluggy.PluginManager, plugin: object) -> Iterator[Problem]:

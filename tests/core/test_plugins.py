@@ -191,11 +191,27 @@ UNUSABLE = {
     ),
     "a name that Kubernetes would not take": (
         "@hookimpl\ndef stackloom_services(): yield Service(name='My Service', type='container')",
-        "a Service has the name 'My Service', which is not a DNS label. Use at most 63 lower-case letters, digits and dashes",
+        "`name` of the service 'My Service' is not a DNS label. Use at most 63 lower-case letters, digits and dashes",
+    ),
+    "a list where a name is wanted": (
+        "@hookimpl\ndef stackloom_services(): yield Service(name=['zun'], type='container')",
+        "`name` of the service ['zun'] should be a valid string",
     ),
     "a text where a set is wanted": (
         "@hookimpl\ndef stackloom_services(): yield Service(name='zun', type='container', requires='identity')",
-        "the service 'zun' has a str as `requires`, where a frozenset is wanted",
+        "`requires` of the service 'zun' should be a valid frozenset",
+    ),
+    "a text where a record is wanted": (
+        "@hookimpl\ndef stackloom_services(): yield Service(name='zun', type='container', databases=('zun',))",
+        "`databases[0]` of the service 'zun' should be an instance of Database",
+    ),
+    "a text where a number is wanted": (
+        "@hookimpl\ndef stackloom_services(): yield Service(name='zun', type='x', endpoints=(Endpoint(service='z', port='1'),))",
+        "`endpoints[0].port` of the service 'zun' should be a valid integer",
+    ),
+    "features that are no model": (
+        "@hookimpl\ndef stackloom_services(): yield Service(name='zun', type='container', features=dict)",
+        "`features` of the service 'zun' should be a subclass of SpecModel",
     ),
     "a problem that it raises itself": (
         "@hookimpl\ndef stackloom_services(): raise StackloomError(Problem('the moon is full', 'Wait'))",

@@ -313,4 +313,4 @@ def test_the_published_image_is_refused_because_it_knows_no_openid_connect(workp
     with pytest.raises(StackloomError) as refused:
         Cloud("deployment.yaml")
     (problem,) = refused.value.problems
-    assert problem.what.startswith("log-in through OpenID Connect needs an image of Keystone with Apache, mod_wsgi and mod_auth_openidc")
+    assert problem.what.startswith("log-in through OpenID Connect needs an image of Keystone with mod_auth_openidc")

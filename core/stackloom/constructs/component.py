@@ -34,6 +34,7 @@ class Manifest(ApiObject):
         jsii.create(type(self), self, [scope, f"{body['kind']}.{meta['name']}", props])
         self.body = body
         self.gate = gate
+        self.home = scope if isinstance(scope, Chart) else None
 
     def add_json_patch(self, *ops: JsonPatch) -> None:
         """Patch the object as any of cdk8s. Changing ``body`` in place is simpler."""
@@ -63,15 +64,33 @@ class Component(Chart):
 
     def runs_pods(self) -> bool:
         """Whether any object in the component makes Pods."""
-        return any("template" in body.get("spec", {}) or "jobTemplate" in body.get("spec", {}) for body in self.bodies())
+        ours = (manifest.body for manifest in self.manifests)  # asked first: it costs nothing
+        return any(_makes_pods(body) for bodies in (ours, self.bodies()) for body in bodies)
 
     def bodies(self) -> Iterator[Body]:
         """Every object in the component, whoever put it there: plugins may use any construct of cdk8s."""
-        tree = self.node.find_all()
-        charts_inside = sum(isinstance(thing, Chart) for thing in tree) > 1
-        for thing in tree:
-            if isinstance(thing, ApiObject) and not (charts_inside and thing.chart is not self):
-                yield thing.body if isinstance(thing, Manifest) else thing.to_json()
+        return map(body_of, outline(self)[self])
+
+
+def outline(root: Construct) -> dict[Chart, list[ApiObject]]:
+    """The charts from ``root`` downwards, each with the objects that are its own: those of a chart inside it are that one's."""
+    tree = root.node.find_all()
+    found: dict[Chart, list[ApiObject]] = {thing: [] for thing in tree if isinstance(thing, Chart)}
+    for thing in tree:
+        if isinstance(thing, ApiObject):
+            home = thing.home if isinstance(thing, Manifest) else None
+            found[home or thing.chart].append(thing)
+    return found
+
+
+def body_of(thing: ApiObject) -> Body:
+    """The body of any object of cdk8s."""
+    body: Body = thing.body if isinstance(thing, Manifest) else thing.to_json()
+    return body
+
+
+def _makes_pods(body: Body) -> bool:
+    return not {"template", "jobTemplate"}.isdisjoint(body.get("spec", ()))
 
 
 def new_app(outdir: Path) -> App:

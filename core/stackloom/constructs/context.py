@@ -19,7 +19,7 @@ from stackloom.manifests import objects
 from stackloom.manifests.files import ConfigFile
 from stackloom.manifests.gate import Gate
 from stackloom.manifests.workloads import Identity
-from stackloom.model.backend import BACKENDS, backend
+from stackloom.model.backend import backend
 from stackloom.model.credential import Credential, SecretKey, Value
 from stackloom.model.image import Image
 from stackloom.model.names import BUS_OPTIONS, bus_secret, database_secret, user_secret
@@ -105,20 +105,22 @@ class ServiceContext:
 
     def endpoint(self, service_type: str, name: str = "api") -> Endpoint:
         """The endpoint of a service of this type, which must be declared in ``requires`` or ``uses``."""
-        declared = self.service.requires | self.service.uses | {self.service.type}
-        if service_type not in declared:
-            raise StackloomError(
-                Problem(
-                    f"the service {self.name!r} asks for the endpoint of {service_type!r} without declaring that it needs it",
-                    f"Add {service_type!r} to `requires` (it waits for it) or to `uses` of the Service",
-                )
-            )
+        self._declared(service_type)
         found = self.graph.endpoint(service_type, name)
         if found is None:
             raise StackloomError(
                 Problem(f"nothing in this cloud has the endpoint {name!r} of {service_type!r}", "Check graph.provides() first")
             )
         return found
+
+    def _declared(self, requirement: str) -> None:
+        if requirement not in self.service.requires | self.service.uses | {self.service.type}:
+            raise StackloomError(
+                Problem(
+                    f"the service {self.name!r} asks for the endpoint of {requirement!r} without declaring that it needs it",
+                    f"Add {requirement!r} to `requires` (it waits for it) or to `uses` of the Service",
+                )
+            )
 
     def image(self, role: str) -> str:
         """The image of a role of this service, or of the core's ``toolbox``."""
@@ -334,10 +336,9 @@ class ServiceContext:
 
     def gate(self, needs: Iterable[str] | None = None, after: Sequence[Any] = ()) -> Gate:
         """What a Pod waits for: the services that this one requires (or of them only ``needs``), and ``after``."""
-        if needs is None:
-            services = self.graph.waits_for(self.service)
-        else:
-            services = tuple(backend(n, self.name).service if n in BACKENDS else self.endpoint(n).service for n in needs)
+        for need in needs or ():
+            self._declared(need)
+        services = self.graph.waits_for(self.service, needs)
         gates = [item if isinstance(item, Gate) else item.awaited for item in after]
         return Gate(
             services=tuple(dict.fromkeys([*services, *(s for g in gates for s in g.services)])),

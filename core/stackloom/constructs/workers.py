@@ -115,8 +115,9 @@ class Agent(Part):
     """One DaemonSet of an agent that runs on every node of a ``role_of_nodes``.
 
     Make one for each of ``ctx.variants()``: together they serve every such node exactly once. An agent has no database
-    credential. ``host`` holds Pod fields like hostNetwork, ``volumes`` and ``volume_mounts`` bodies of host paths;
-    ``on_delete`` leaves it to the operator when an agent restarts, where that would cut traffic.
+    credential and does not wait for the database; otherwise it waits for what the service requires, or for ``needs``.
+    ``host`` holds Pod fields like hostNetwork, ``volumes`` and ``volume_mounts`` bodies of host paths; ``on_delete`` leaves
+    it to the operator when an agent restarts, where that would cut traffic.
     """
 
     def __init__(
@@ -130,6 +131,7 @@ class Agent(Part):
         probes: Probes,
         config: Files = (),
         image: str = "",
+        needs: Sequence[str] | None = None,
         after: Sequence[Part | Gate] = (),
         env: Env | None = None,
         writable: Sequence[str] = (),
@@ -142,7 +144,7 @@ class Agent(Part):
     ) -> None:
         super().__init__(ctx)
         who = ctx.identity(f"{ctx.name}-{role}{variant.suffix}", f"{role}{variant.suffix}", {"stackloom.io/agent": role})
-        gate = ctx.gate(after=after)
+        gate = ctx.gate(sorted(ctx.service.requires - {"database"}) if needs is None else needs, after)
         container = Container(
             name=f"{ctx.name}-{role}",
             image=ctx.image(image or ctx.name),

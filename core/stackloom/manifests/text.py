@@ -62,7 +62,8 @@ def _write(value: Any, first: str, indent: str, lines: list[str]) -> None:
             head = first + _key(key)
             first = indent
             if isinstance(item, str):
-                lines.append(head + " " + _string(item, deeper))
+                text = _block(item, deeper) if "\n" in item else _line(item)
+                lines.append(f"{head} {text}")
             elif item and isinstance(item, dict | list):
                 lines.append(head)
                 _write(item, deeper, deeper, lines)
@@ -73,7 +74,7 @@ def _write(value: Any, first: str, indent: str, lines: list[str]) -> None:
             head = first + "- "
             first = indent
             if isinstance(item, str):
-                lines.append(head + _string(item, deeper))
+                lines.append(head + (_block(item, deeper) if "\n" in item else _line(item)))
             elif item and isinstance(item, dict | list):
                 _write(item, head, deeper, lines)
             else:
@@ -97,10 +98,6 @@ def _key(key: Any) -> str:
     if not isinstance(key, str) or len(key) > _LONGEST_KEY or "\n" in key or _ODD_KEY.match(key):
         raise _OutOfTheOrdinaryError
     return f"{_line(key)}:"
-
-
-def _string(value: str, indent: str) -> str:
-    return _block(value, indent) if "\n" in value else _line(value)
 
 
 @lru_cache(maxsize=8192)

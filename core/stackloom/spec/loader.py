@@ -85,7 +85,7 @@ class _Loading:
         data = with_defaults(data, self._services, selection)
         deployment, complete = self._validated(data)
         deployment._selection = selection  # noqa: SLF001 - what the loader knows and the models alone do not
-        for problem in requirement_problems(selection):
+        for problem in requirement_problems(selection, self._services):
             self._add(LIST, problem)
         self._apply_rules(deployment, complete=complete)
         if self._problems:

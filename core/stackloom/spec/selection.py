@@ -55,7 +55,8 @@ def list_problems(asked: object, services: Sequence[Service]) -> Iterator[tuple[
 
 def _built_by_type(services: Sequence[Service]) -> dict[str, bool]:
     """The types of the services, each with whether any plugin builds it."""
-    return {s.type: any(other.build for other in services if other.type == s.type) for s in services}
+    built = {s.type for s in services if s.build}
+    return {s.type: s.type in built for s in services}
 
 
 def _name_problem(name: str, services: Sequence[Service]) -> Problem | None:
@@ -80,13 +81,17 @@ def _twice(name: str, before: list[object]) -> Problem | None:
     return Problem(f"{name} stands in the list twice", "Name each service once") if name in before else None
 
 
-def requirement_problems(selection: Selection) -> Iterator[Problem]:
-    """Services that were chosen without one that they need: one problem for each that is missing."""
+def requirement_problems(selection: Selection, services: Sequence[Service]) -> Iterator[Problem]:
+    """Services that were chosen without one that they need, of ``services`` or at all: one problem for each that is missing."""
     chosen = _built_by_type(selection.all)
+    offered = {s.type for s in services} | cr.SERVICES_NOT_BUILT.keys()
     for need in sorted({need for service in selection.all for need in service.requires - cr.REQUIRABLE}):
         askers = sorted({s.type for s in selection.all if need in s.requires})
         built = sorted({s.type for s in selection.services if need in s.requires})
-        if need not in chosen:
+        if need not in offered:
+            hint = did_you_mean(need, [*offered, *cr.REQUIRABLE]) or f"Install the plugin that adds it, or leave out {askers[0]}"
+            yield Problem(f"{_need(askers)} {need}, which no installed plugin offers", hint)
+        elif need not in chosen:
             leave = f", or leave out {askers[0]}" if len(askers) == 1 else ""
             hint = f"Add {need} to spec.features.services{leave}: a list there replaces the preset's"
             yield Problem(f"{_need(askers)} {need}, which is not among the services", hint)

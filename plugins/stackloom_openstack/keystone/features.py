@@ -73,7 +73,7 @@ class Provider(SpecModel):
     enabled: bool = True
     """Whether its users may log in."""
     oidc_ca: Secret | None = None
-    """The certificate of the authority that signed the provider's, in PEM: for browsers. Access tokens go by what the image trusts."""
+    """The certificate of the authority that signed the provider's, in PEM, for browsers. Access tokens go by the image's."""
     mapping: list[dict[str, Any]] = Field(default_factory=list)
     """Rules of Keystone that turn the provider's claims into users and groups. Absent: by user name, e-mail and roles."""
     oauth2: Directives = Field(default_factory=lambda: {**_OAUTH2})

@@ -68,7 +68,7 @@ def _image(deployment: OpenStackDeployment, features: KeystoneFeatures) -> Itera
         path = f"{_PATH}.federation.openid.enabled" if federated else f"{_PATH}.keycloak.enabled"
         modules = "mod_auth_openidc and mod_oauth2" if federated else "mod_auth_openidc"
         yield Problem(
-            f"log-in through OpenID Connect needs an image of Keystone with Apache, mod_wsgi and {modules}, which the published one is not",
+            f"log-in through OpenID Connect needs an image of Keystone with {modules}, which the published one lacks",
             "Build one and name it in spec.services.identity.keystone.values.images.keystone",
             path,
         )

@@ -119,7 +119,10 @@ def test_anti_affinity_spreads_too() -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        {"volumes": [{"name": "x", "projected": {"sources": [{"configMap": {"name": "keystone-etc"}}]}}]},
+        {
+            "volumes": [{"name": "x", "projected": {"sources": [{"configMap": {"name": "keystone-etc"}}]}}],
+            "containers": [{"name": "api", "volumeMounts": [{"name": "x", "mountPath": "/etc/keystone"}]}],
+        },
         {"containers": [{"envFrom": [{"configMapRef": {"name": "keystone-etc"}}]}]},
         {"containers": [{"env": [{"name": "X", "valueFrom": {"configMapKeyRef": {"name": "keystone-etc", "key": "x"}}}]}]},
     ],
@@ -128,6 +131,14 @@ def test_configuration_is_read_in_several_ways(source: dict[str, Any]) -> None:
     checksum = "has no annotation stackloom.io/config-checksum"
     output = changed(API, "spec", "template", "spec", to=source, output=changed(API, *TEMPLATE, "annotations", to={}))
     assert any(checksum in message for message in said(invariants.check, output))
+
+
+def test_a_change_of_what_only_the_gate_reads_restarts_nothing() -> None:
+    gate = {"name": "gate", "volumeMounts": [{"name": "x", "mountPath": "/opt"}]}
+    volumes = [{"name": "x", "configMap": {"name": "keystone-etc"}}]
+    spec = {"volumes": volumes, "initContainers": [gate], "containers": [{"name": "api"}]}
+    output = changed(API, "spec", "template", "spec", to=spec, output=changed(API, *TEMPLATE, "annotations", to={}))
+    assert not any("config-checksum" in message for message in said(invariants.check, output))
 
 
 def test_a_pod_without_configuration_of_the_output_needs_no_checksum() -> None:

@@ -44,7 +44,9 @@ class Built:
     def __getitem__(self, path: str) -> dict[str, Any]:
         """The body of an object: ``built["Deployment/glance-api"]``. A Job's name is given without its hash."""
         kind, name = path.split("/")
-        (found,) = [b for b in self.bodies(kind) if b["metadata"]["labels"].get("stackloom.io/job", b["metadata"]["name"]) == name]
+        (found,) = [
+            b for b in self.bodies(kind) if b["metadata"]["labels"].get("stackloom.io/job", b["metadata"]["name"]) == name
+        ]
         return found
 
     def bodies(self, kind: str = "") -> list[dict[str, Any]]:

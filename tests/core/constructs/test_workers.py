@@ -38,7 +38,8 @@ def test_a_worker_brings_the_credentials_of_the_service_unless_it_needs_none(bui
 
 
 @pytest.mark.parametrize(
-    ("needs", "services"), [(None, "mariadb,rabbitmq-glance,keystone-api"), (["identity"], "keystone-api"), (["database"], "mariadb")]
+    ("needs", "services"),
+    [(None, "mariadb,rabbitmq-glance,keystone-api"), (["identity"], "keystone-api"), (["database"], "mariadb")],
 )
 def test_a_worker_waits_for_what_the_service_requires_or_for_less(build_service: Build, needs: list[str] | None, services: str):
     assert build_service(lambda ctx: worker(ctx, needs=needs)).waits_for(WORKER)["GATE_SERVICES"] == services

@@ -73,9 +73,7 @@ def test_a_name_that_is_not_supported_yet_is_fine_once_a_plugin_offers_it() -> N
 def test_a_service_of_a_disabled_plugin_is_one_that_is_not_there() -> None:
     without_glance = tuple(s for s in SERVICES if s.name != "glance")
     (found,) = messages({}, without_glance)
-    assert found.startswith(
-        "deployment.yaml: spec.features.services: compute needs image, which is not among the services. Add image"
-    )
+    assert found.startswith("deployment.yaml: spec.features.services: compute needs image, which no installed plugin offers.")
 
 
 def test_a_built_service_cannot_stand_on_one_that_is_not_built() -> None:

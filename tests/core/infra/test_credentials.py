@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stackloom import Credential, Database, Service, ServiceUser, Value
+from stackloom.constructs.component import Component, new_app
+from stackloom.infra.credentials import COMPONENT, build_credentials, cloud_credentials, service_credentials
+from stackloom.manifests.workloads import Identity
+from stackloom.spec import loader
+from stackloom.spec.deployment import OpenStackDeployment
+from stackloom.spec.source import Source
+from tests.bad_inputs import USUAL, patched
+
+STORE = {"provider": "external-secrets", "external_secrets": {"store": {"name": "vault"}, "prefix": "clouds/one/"}}
+GLANCE = Service(
+    name="glance",
+    type="image",
+    build=lambda _: None,
+    requires=frozenset({"messaging"}),
+    uses=frozenset({"notifications"}),
+    databases=(Database("glance"), Database("glance_cell0", group="cell_database")),
+    user=ServiceUser(name="glance"),
+)
+PASSWORDS = Credential(
+    name="glance-database",
+    keys={"username": Value.constant("glance"), "password": Value.password()},
+    readers=frozenset({"glance"}),
+)
+KEYS = Credential(name="glance-keys", keys={"0": Value.fernet()}, readers=frozenset({"glance"}), seeded=True)
+
+
+def deployment(**spec: Any) -> OpenStackDeployment:
+    services = [Service(name="glance", type="image", build=lambda _: None)]
+    data = patched(USUAL, {"spec": {"features": {"services": ["image"]}}})
+    return loader.load(Source.from_mapping(patched(data, {"spec": spec})), services)
+
+
+@pytest.fixture
+def component(tmp_path: Path) -> Component:
+    return Component(new_app(tmp_path), COMPONENT, namespace="openstack", level=0)
+
+
+def build(component: Component, *credentials: Credential, **chosen: Any) -> dict[str, dict[str, Any]]:
+    """The objects that bring these credentials, as ``Kind/name``, a Job without its hash."""
+    who = Identity(name=COMPONENT, namespace="openstack", labels={"application": COMPONENT, "component": COMPONENT})
+    build_credentials(
+        component, who, deployment(credentials=chosen), credentials, image="registry.example.org/toolbox:1", program=()
+    )
+    named = {b["metadata"]["labels"].get("stackloom.io/job", b["metadata"]["name"]): b for b in component.bodies()}
+    return {f"{b['kind']}/{name}": b for name, b in named.items()} if chosen else {b["kind"]: b for b in component.bodies()}
+
+
+def test_the_databases_of_a_service_have_a_user_each_that_the_service_alone_reads():
+    made = {c.name: c for c in service_credentials(GLANCE)}
+    assert made["glance-database"].keys["username"] == Value.constant("glance")
+    assert made["glance-glance-cell0-database"].keys["username"] == Value.constant("glance_cell0")
+    assert made["glance-database"].readers == {"glance"}
+
+
+def test_a_bus_reads_the_users_that_it_must_make():
+    made = {c.name: c for c in service_credentials(GLANCE)}
+    assert made["glance-messaging"].readers == {"glance", "rabbitmq-glance"}
+    assert made["glance-notifications"].readers == {"glance", "rabbitmq-notifications"}
+
+
+def test_a_service_without_needs_has_the_credentials_that_it_declares():
+    assert service_credentials(Service(name="x", type="x", credentials=(KEYS,))) == [KEYS]
+
+
+def test_the_administrator_of_the_database_is_for_the_database_and_the_tasks_that_make_databases():
+    (admin,) = [c for c in cloud_credentials(deployment()) if c.name == "mariadb-admin"]
+    assert admin.readers == {"mariadb", "task:database"}
+
+
+def test_a_job_makes_what_is_missing(component: Component):
+    made = build(component, PASSWORDS, KEYS)
+    assert set(made) == {"ConfigMap", "ServiceAccount", "Role", "RoleBinding", "Job"}
+    wanted = json.loads(made["ConfigMap"]["data"]["credentials.json"])
+    assert [(w["name"], w.get("seeded", False)) for w in wanted] == [("glance-database", False), ("glance-keys", True)]
+    assert wanted[0]["keys"]["password"] == {"kind": "password", "length": 32}
+
+
+def test_the_job_may_create_secrets_and_touch_none_but_those_of_the_cloud(component: Component):
+    create, touch = build(component, PASSWORDS)["Role"]["rules"]
+    assert create == {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]}
+    assert touch["resourceNames"] == ["glance-database"]
+    assert not {"delete", "update", "list", "watch"} & set(touch["verbs"])
+
+
+def test_the_job_may_read_the_secrets_that_it_copies_from(component: Component):
+    copied = Credential(name="copy", keys={"key": Value.copied("original", "key")}, readers=frozenset())
+    assert build(component, copied)["Role"]["rules"][1]["resourceNames"] == ["copy", "original"]
+
+
+def test_a_new_credential_makes_another_job(tmp_path: Path):
+    def name(*credentials: Credential) -> str:
+        made = build(Component(new_app(tmp_path), COMPONENT, namespace="openstack", level=0), *credentials)
+        return str(made["Job"]["metadata"]["name"])
+
+    assert name(PASSWORDS) == name(PASSWORDS) != name(PASSWORDS, KEYS)
+
+
+def test_an_external_secret_copies_each_secret_key_and_brings_the_plain_ones_itself(component: Component):
+    made = build(component, PASSWORDS, **STORE)
+    assert set(made) == {"ExternalSecret/glance-database"}
+    spec = made["ExternalSecret/glance-database"]["spec"]
+    remote = {"key": "clouds/one/glance-database", "property": "password"}
+    assert spec["data"] == [{"secretKey": "password", "remoteRef": remote}]
+    assert spec["target"]["template"]["data"] == {"username": "glance"}
+    assert spec["secretStoreRef"] == {"name": "vault", "kind": "ClusterSecretStore"}
+
+
+def test_a_secret_outlives_the_object_that_brought_it(component: Component):
+    target = build(component, PASSWORDS, **STORE)["ExternalSecret/glance-database"]["spec"]["target"]
+    assert (target["creationPolicy"], target["deletionPolicy"]) == ("Orphan", "Retain")
+
+
+def test_a_secret_whose_keys_change_is_copied_whole(component: Component):
+    spec = build(component, KEYS, **STORE)["ExternalSecret/glance-keys"]["spec"]
+    assert spec["dataFrom"] == [{"extract": {"key": "clouds/one/glance-keys"}}]
+    assert "data" not in spec
+
+
+def test_secrets_that_others_bring_need_no_object(component: Component):
+    assert build(component, PASSWORDS, KEYS, provider="existing") == {}
