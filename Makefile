@@ -2,8 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-UV := $(BIN)/uv
-UV_VERSION := 0.13.9
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install
 DEPLOYMENT ?= deployment.yaml
 
 .PHONY: help synth test check lint types schema lock bench clean
@@ -33,28 +32,25 @@ schema: $(VENV)/.ready ## Renew the generated files under docs/
 bench: $(VENV)/.ready-dev ## Measure a synth against an empty cdk8s app
 	@$(BIN)/python benchmarks/synth.py
 
-LOCK := ../$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --upgrade
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --upgrade
 
-lock: $(VENV)/.uv ## Renew the locked dependencies
-	@cd requirements && $(LOCK) ../pyproject.toml run.in -o run.lock && $(LOCK) node.in -o node.lock && $(LOCK) dev.in -o dev.lock
+lock: $(VENV)/.ready-dev ## Renew the locked dependencies
+	@cd requirements && PATH=../$(BIN):$$PATH && $(LOCK) ../pyproject.toml run.in -o run.lock && $(LOCK) node.in -o node.lock && $(LOCK) dev.in -o dev.lock
 
 clean: ## Remove what the other targets made, but for dist/
 	rm -rf $(VENV) node_modules build .cache
 
-$(VENV)/.uv:
+$(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Stackloom needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ...")'
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	@touch $@
 
 # cdk8s runs on Node.js. Where no supported one is on PATH, one comes from PyPI, into the environment.
-$(VENV)/.ready: requirements/run.lock requirements/node.lock pyproject.toml | $(VENV)/.uv
-	@$(UV) pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements/run.lock
-	@node -e 'process.exit(parseInt(process.versions.node) < 22)' 2>/dev/null || \
-	  $(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/node.lock
-	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+$(VENV)/.ready: requirements/run.lock requirements/node.lock pyproject.toml | $(BIN)/python
+	@$(PIP) --require-hashes -r requirements/run.lock
+	@node -e 'process.exit(parseInt(process.versions.node) < 22)' 2>/dev/null || $(PIP) --require-hashes -r requirements/node.lock
+	@$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.ready-dev: requirements/dev.lock $(VENV)/.ready
-	@$(UV) pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements/dev.lock
+	@$(PIP) --require-hashes -r requirements/dev.lock
 	@touch $@
