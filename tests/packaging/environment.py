@@ -18,7 +18,7 @@ EMPTY: Mapping[str, str] = {} if HAS_NODE else {"PATH": os.environ["PATH"]}
 def built(project: Path, folder: Path) -> Path:
     """The wheel of a project, built into ``folder``: never into ``dist/``, which is Argo CD's."""
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(project)]
-    subprocess.run(command, check=True, capture_output=True)
+    _run(*command)
     return next(folder.glob("*.whl"))
 
 
@@ -27,15 +27,11 @@ class Environment:
 
     def __init__(self, folder: Path, wheels: Iterable[Path]) -> None:
         self._bin = folder / "bin"
-        _uv("venv", "--python", sys.executable, str(folder))
+        _run(sys.executable, "-m", "venv", str(folder))
+        install = [str(self._bin / "python"), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
         locks = [ROOT / "requirements" / name for name in ("run.lock", "node.lock") if HAS_NODE or name == "run.lock"]
-        install = ["pip", "install", "--python", str(self._bin / "python")]
-        requirements = [word for lock in locks for word in ("-r", str(lock))]
-        try:  # these were downloaded when the project's own environment was made
-            _uv(*install, "--require-hashes", *requirements, "--offline")
-        except subprocess.CalledProcessError:
-            _uv(*install, "--require-hashes", *requirements)
-        _uv(*install, "--no-deps", "--offline", *map(str, wheels))
+        _run(*install, "--require-hashes", *(word for lock in locks for word in ("-r", str(lock))))
+        _run(*install, "--no-deps", *map(str, wheels))
 
     def run(self, program: str, *words: str, where: Path, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a program of the environment in a folder; its environment variables are ``variables`` and no others."""
@@ -43,5 +39,5 @@ class Environment:
         return subprocess.run(command, cwd=where, env={**EMPTY, **variables}, capture_output=True, text=True, check=False)
 
 
-def _uv(*words: str) -> None:
-    subprocess.run([sys.executable, "-m", "uv", "--quiet", *words], check=True, capture_output=True, text=True)
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True, text=True)
