@@ -15,7 +15,7 @@ synth: $(VENV)/.ready ## Write dist/ from deployment.yaml (DEPLOYMENT=path for a
 	@$(BIN)/python main.py $(DEPLOYMENT)
 
 test: $(VENV)/.ready-dev ## Run the tests
-	@$(BIN)/python -m pytest -n auto -q -rs
+	@$(BIN)/python -m pytest -n auto -q
 
 check: lint types test ## Everything that a change must pass
 
