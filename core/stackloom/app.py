@@ -249,8 +249,10 @@ class Cloud:
         """What the output leans on and does not hold: the infrastructure, and the Secrets that the operator refers to."""
         services = self.graph.services.values()
         backends = {backend(r, s.name).service for s in services for r in (s.requires | s.uses) & BACKENDS}
+        chosen = self.deployment.spec.credentials.external_secrets
         return checks.External.of(
             {
+                **({chosen.store.kind: [chosen.store.name]} if chosen else {}),
                 "Service": sorted(backends),
                 "Secret": sorted(referenced_secrets(self.deployment)),
                 "IngressClass": [INGRESS_CLASS],
@@ -308,10 +310,17 @@ def report(written: Written, cloud: Cloud) -> None:
 
 @contextmanager
 def reporting() -> Iterator[None]:
-    """Print the problems of a block to standard error, one a line, and exit with status 1; never a traceback."""
+    """Print the problems of a program to standard error, one a line, and exit with status 1; never a traceback.
+
+    What the program leaves is not looked through for garbage any more: put all of it into the block.
+    """
+    gc.disable()
     try:
         yield
     except StackloomError as error:
         for problem in error.problems:
             print(f"error: {problem}", file=sys.stderr)  # noqa: T201
         sys.exit(1)
+    finally:
+        gc.freeze()  # before the collector looks through all that is left
+        gc.enable()

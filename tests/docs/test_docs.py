@@ -49,8 +49,14 @@ def test_the_plugin_of_the_plugins_page_makes_its_service(tmp_path: Path, monkey
 
 
 def test_the_hooks_of_the_plugins_page_load() -> None:
-    for code in blocks("plugins.md", "python")[1:]:
+    for code in blocks("plugins.md", "python")[1:3]:
         assert plugins.load(extra={"docs": plugin_from(code)})
+
+
+def test_the_contract_of_the_plugins_page_is_one_for_pytest() -> None:
+    (contract,) = (code for code in blocks("plugins.md", "python") if "ServiceContract" in code)
+    tests = [name for name in dir(plugin_from(contract).TestVitrage) if name.startswith("test_")]
+    assert len(tests) == 16
 
 
 def test_the_plugins_page_shows_each_hook_with_its_arguments() -> None:

@@ -5,16 +5,16 @@ Every run of pytest in such an environment imports this module, whatever it test
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
 
-    from stackloom.model.output import Output
+    from stackloom.testing.snapshots import Snapshots
     from stackloom.testing.synthesis import Synthesis
 
 # The comparisons there show what differs, as asserts in tests do.
@@ -35,15 +35,13 @@ def manifests(tmp_path: Path) -> Iterator[Synthesis]:
 
 
 @pytest.fixture
-def assert_snapshots(snapshot: SnapshotAssertion) -> Callable[[Iterable[Output]], None]:
+def assert_snapshots(snapshot: SnapshotAssertion, request: pytest.FixtureRequest) -> Iterator[Snapshots]:
     """Compare objects with their snapshots: ``assert_snapshots(o for o in manifests(...) if o.component == "glance")``.
 
     There is a file for each: ``__snapshots__/<module>/<test>/<component>/<Kind>.<name>.yaml``, renewed by ``--snapshot-update``.
     """
-    from stackloom.testing.snapshots import assert_snapshots  # noqa: PLC0415 - starts Node.js
+    from stackloom.testing.snapshots import Snapshots  # noqa: PLC0415 - starts Node.js
 
-    def check(output: Iterable[Output]) -> Any:
-        __tracebackhide__ = True
-        return assert_snapshots(output, snapshot)
-
-    return check
+    found = Snapshots(snapshot)
+    yield found
+    found.finish(update=request.config.getoption("update_snapshots"))

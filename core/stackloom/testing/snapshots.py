@@ -70,18 +70,37 @@ class ManifestExtension(SingleFileSnapshotExtension):
         return cls._sanitize_filename(test_location.snapshot_name_parametrized)
 
 
-def assert_snapshots(output: Iterable[Output], snapshot: SnapshotAssertion) -> None:
-    """Compare each object with its snapshot. Fails with the differences of all."""
-    __tracebackhide__ = True
-    expected = snapshot.use_extension(ManifestExtension)
-    different = []
-    for o in output:
-        try:
-            assert dict(o.body) == expected(name=_name(o))
-        except AssertionError as error:
-            different.append(f"{o.path}\n{error}")
-    if different:
-        pytest.fail("\n\n".join(different), pytrace=False)
+class Snapshots:
+    """The snapshots of one test. Call it with the objects to compare, as often as there are some."""
+
+    def __init__(self, snapshot: SnapshotAssertion) -> None:
+        self._expected = snapshot.use_extension(ManifestExtension)
+        self._folder = Path(ManifestExtension.dirname(test_location=snapshot.test_location))
+        self._named: set[str] = set()
+
+    def __call__(self, output: Iterable[Output]) -> None:
+        """Compare each object with its snapshot. Fails with the differences of all."""
+        __tracebackhide__ = True
+        different = []
+        for o in output:
+            name = _name(o)
+            self._named.add(name)
+            try:
+                assert dict(o.body) == self._expected(name=name)
+            except AssertionError as error:
+                different.append(f"{o.path}\n{error}")
+        if different:
+            pytest.fail("\n\n".join(different), pytrace=False)
+
+    def finish(self, *, update: bool) -> None:
+        """Fail for snapshots whose objects are no more, or with ``update`` remove them. A test that compared nothing has none."""
+        files = {f.relative_to(self._folder).as_posix().removesuffix(".yaml"): f for f in self._folder.rglob("*.yaml")}
+        gone = sorted(files.keys() - self._named) if self._named else []
+        if update:
+            for name in gone:
+                files[name].unlink()
+        elif gone:
+            pytest.fail(f"no object any more: {', '.join(gone)}\nRun pytest with --snapshot-update, and review", pytrace=False)
 
 
 def _name(o: Output) -> str:

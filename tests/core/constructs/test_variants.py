@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stackloom import Service
@@ -29,6 +29,7 @@ values = st.sampled_from(["a", "b", "c", ""])
 labels = st.builds("{}::{}".format, keys, values)
 overrides = st.lists(st.tuples(labels, st.booleans()), max_size=6, unique_by=lambda item: item[0])
 nodes = st.dictionaries(keys, values, max_size=4)
+loads = settings(max_examples=60, deadline=None)  # each example loads a deployment
 
 
 def deployment(wanted: list[tuple[str, bool]]) -> OpenStackDeployment:
@@ -55,17 +56,20 @@ def _meets(term: dict[str, Any], node: dict[str, str]) -> bool:
     return inside if term["operator"] == "In" else not inside
 
 
+@loads
 @given(overrides, nodes)
 def test_every_node_runs_exactly_one_variant_whatever_labels_it_carries(wanted: list[tuple[str, bool]], node: dict[str, str]):
     assert [v.matches(node) for v in variants(wanted)].count(True) == 1
 
 
+@loads
 @given(overrides, nodes)
 def test_the_scheduler_sees_what_the_variant_means(wanted: list[tuple[str, bool]], node: dict[str, str]):
     for variant in variants(wanted):
         assert affinity_matches(variant.affinity, node) == variant.matches(node)
 
 
+@loads
 @given(overrides, labels, st.integers(0, 6))
 def test_names_do_not_change_when_another_override_is_added(wanted: list[tuple[str, bool]], new: str, place: int):
     wanted = [item for item in wanted if item[0] != new]
@@ -75,6 +79,7 @@ def test_names_do_not_change_when_another_override_is_added(wanted: list[tuple[s
     assert len(set(after.values())) == len(after)
 
 
+@loads
 @given(overrides, labels)
 def test_an_override_that_is_added_last_leaves_the_other_variants_as_they_were(wanted: list[tuple[str, bool]], new: str):
     wanted = [item for item in wanted if item[0] != new]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from stackloom import Gate, NodeRole, Privilege, Probes
+from stackloom.constructs.component import manifest_text
 from tests.core.constructs.conftest import Build
 
 ALIVE = Probes(command=("true",))
@@ -102,3 +103,16 @@ def test_an_agent_may_need_privileges_and_the_hosts_network(build_service: Build
     assert built.pod("DaemonSet/glance-agent")["hostNetwork"] is True
     assert built.container("DaemonSet/glance-agent")["securityContext"]["capabilities"]["add"] == ["NET_ADMIN"]
     assert built["DaemonSet/glance-agent"]["spec"]["updateStrategy"] == {"type": "OnDelete"}
+
+
+def test_an_override_that_is_added_last_leaves_the_other_agents_byte_for_byte(build_service: Build):
+    def texts(*labels: str) -> dict[str, str]:
+        nodes = {label: {"services": {"image": {"glance": {"values": {"conf": {}}}}}} for label in labels}
+        built = build_service(agents, spec={"nodes": nodes})
+        return {b["metadata"]["name"]: manifest_text(b) for b in built.bodies("DaemonSet")}
+
+    before, after = texts("rack::r1", "rack::r2"), texts("rack::r1", "rack::r2", "zone::z1")
+    unchanged = {name: text for name, text in before.items() if name != "glance-agent"}
+    assert len(unchanged) == 2
+    assert unchanged.items() <= after.items()
+    assert after["glance-agent"] != before["glance-agent"]
