@@ -1,21 +1,55 @@
+"""The committed output, on a real Kubernetes API."""
+
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from tests.real.cluster import Cluster
 
-DIST = Path(__file__).parents[2] / "dist"
+ROOT = Path(__file__).parents[2]
+PROGRAMS = ROOT / "core" / "stackloom" / "programs"
+NAMESPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "openstack"}}
+
+pytestmark = pytest.mark.real
 
 
-@pytest.mark.real
-def test_the_api_takes_every_object_of_the_output_and_warns_of_none(kubernetes: Cluster) -> None:
-    objects = [yaml.safe_load(path.read_text()) for path in sorted(DIST.rglob("*.yaml"))]
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "openstack"}}
-    applied = kubernetes.apply([namespace, *objects])
+@pytest.fixture(scope="module")
+def objects() -> list[dict[str, Any]]:
+    return [yaml.safe_load(path.read_text()) for path in sorted((ROOT / "dist").rglob("*.yaml"))]
+
+
+def credentials(cluster: Cluster, folder: Path, objects: list[dict[str, Any]]) -> subprocess.CompletedProcess[str]:
+    """Run the program of the credentials Job, with its own input and the token of its own account."""
+    (wanted,) = (o["data"]["credentials.json"] for o in objects if o["metadata"]["name"] == "credentials" and "data" in o)
+    (folder / "credentials.json").write_text(wanted)
+    variables = cluster.mount("openstack", "credentials", folder)
+    command = [sys.executable, str(PROGRAMS / "credentials.py"), str(folder / "credentials.json")]
+    return subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+
+
+def test_the_api_takes_every_object_of_the_output_and_warns_of_none(kubernetes: Cluster, objects: list[dict[str, Any]]) -> None:
+    applied = kubernetes.apply([NAMESPACE, *objects])
     assert not applied.warnings
     again = kubernetes.apply(objects)
     versions = {o["metadata"]["uid"]: o["metadata"]["resourceVersion"] for o in applied.objects}
     assert all(versions[o["metadata"]["uid"]] == o["metadata"]["resourceVersion"] for o in again.objects)
+
+
+def test_the_role_of_the_credentials_job_is_enough_and_a_second_run_changes_nothing(
+    kubernetes: Cluster, objects: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    kubernetes.apply([NAMESPACE, *objects])
+    first = credentials(kubernetes, tmp_path, objects)
+    assert first.returncode == 0, first.stdout + first.stderr
+    secrets = "/api/v1/namespaces/openstack/secrets"
+    made = kubernetes.request("GET", secrets).object["items"]
+    assert {"keystone-admin", "keystone-fernet-keys", "openstack-public-tls"} <= {s["metadata"]["name"] for s in made}
+    second = credentials(kubernetes, tmp_path, objects)
+    assert second.returncode == 0
+    assert kubernetes.request("GET", secrets).object["items"] == made
