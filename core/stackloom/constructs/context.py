@@ -151,8 +151,7 @@ class ServiceContext:
     def resources(self, role: str, default: Mapping[str, Any]) -> dict[str, Any]:
         """The resources of ``role``, with the operator's (``values.resources``) laid over the default."""
         self._asked["resources"].add(role)
-        chosen = self.values.resources.get(role)
-        override = chosen.model_dump(exclude_none=True) if chosen else {}
+        override = self.values.resources_of(role)
         merged = {part: {**default.get(part, {}), **override.get(part, {})} for part in ("requests", "limits")}
         return {part: amounts for part, amounts in merged.items() if amounts}
 
