@@ -12,7 +12,7 @@ from stackloom.hookspecs import hookimpl
 from stackloom.images import openstack_image
 from stackloom.manifests.files import ConfigFile, SecretDirectory, SecretFile
 from stackloom.manifests.gate import Gate
-from stackloom.manifests.pod import PodField, Privilege, Probes, Resources
+from stackloom.manifests.pod import Container, PodField, Privilege, Probe, Probes, Resources
 from stackloom.model.credential import Credential, SecretKey, Value
 from stackloom.model.image import Image
 from stackloom.model.output import Output
@@ -28,6 +28,7 @@ __all__ = [
     "BySize",
     "Cleanup",
     "ConfigFile",
+    "Container",
     "Credential",
     "Database",
     "Endpoint",
@@ -40,6 +41,7 @@ __all__ = [
     "Output",
     "PodField",
     "Privilege",
+    "Probe",
     "Probes",
     "Problem",
     "Resources",

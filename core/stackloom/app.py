@@ -7,7 +7,7 @@ import gc
 import os
 import sys
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +25,7 @@ from stackloom.infra.base import build_base
 from stackloom.infra.credentials import COMPONENT as CREDENTIALS
 from stackloom.infra.credentials import build_credentials, cloud_credentials, service_credentials
 from stackloom.infra.network import service_policy
+from stackloom.infra.offered import with_infrastructure
 from stackloom.manifests import objects
 from stackloom.manifests.files import ConfigFile
 from stackloom.manifests.workloads import Identity
@@ -89,9 +90,9 @@ class Cloud:
             self.plugins = plugins or load(disabled=loader.disabled_plugins(source))
         self.deployment = loader.load(
             source,
-            self.plugins.services,
+            with_infrastructure(self.plugins.services),
             [origin.plugin for origin in self.plugins.origins],
-            lambda service: blaming(self.plugins.origin_of(service.name), "in its rules"),
+            lambda service: self._blaming(service, "in its rules"),
         )
         self.graph = Graph(self.deployment.services, self._source_of)
         self.outdir = Path(os.environ.get("CDK8S_OUTDIR") or "dist")
@@ -155,7 +156,12 @@ class Cloud:
         return found
 
     def _source_of(self, service: str) -> str:
-        return str(self.plugins.origin_of(service))
+        return str(self.plugins.origin_of(service) or "")
+
+    def _blaming(self, service: Service, doing: str) -> AbstractContextManager[object]:
+        """Attribute to its plugin what a service raises; the core's own infrastructure has none."""
+        origin = self.plugins.origin_of(service.name)
+        return blaming(origin, doing) if origin else nullcontext()
 
     def _labels(self, name: str) -> dict[str, str]:
         return {
@@ -176,19 +182,19 @@ class Cloud:
 
     def _build(self) -> None:
         problems: list[Problem] = []
-        build_base(self._component("base", BASE_LEVEL), self._labels("base"), self._programs)
+        base = self._component("base", BASE_LEVEL)
+        build_base(base, self._labels("base"), self._programs, closed=self.deployment.spec.features.network_policies.enabled)
         credentials = self._component(CREDENTIALS, BASE_LEVEL)
         argocd = self._component(ARGOCD, BASE_LEVEL) if self.deployment.spec.argocd.repository else None
         for service in self.graph.services.values():
-            origin = self.plugins.origin_of(service.name)
-            with collecting(problems), blaming(origin, f"while building {service.name!r}"):
+            with collecting(problems), self._blaming(service, f"while building {service.name!r}"):
                 self._build_service(service)
         self._build_credentials(credentials)
         if problems:
             raise StackloomError(problems)
         self._set_waves()
         if argocd:
-            levels = {name: component.level for name, component in self.components.items() if component is not argocd}
+            levels = {name: component.level for name, component in self.components.items() if component.manifests}
             build_argocd(argocd, self._labels(ARGOCD), self.deployment, levels)
 
     def _set_waves(self) -> None:
@@ -213,6 +219,8 @@ class Cloud:
             deployment=self.deployment, service=service, component=component, graph=self.graph, programs=self._programs
         )
         service.build(context)
+        if service.backs and not component.manifests:  # the deployment has it from elsewhere
+            return
         with _located_in(self._source):
             if unused := list(context.unused_values()):
                 raise StackloomError(unused)
@@ -220,8 +228,18 @@ class Cloud:
             data = {key: file.text for key, file in context.config_files.items()}
             component.add(objects.config_map(context.identity(f"{service.name}-etc", "configuration"), data))
         component.add(objects.service_account(context.identity(service.name, "access")))
-        if self.deployment.spec.features.network_policies.enabled and component.runs_pods():
-            component.add(service_policy(context.identity(service.name, "network"), self.graph, service, context.egress_ports))
+        if self.deployment.spec.features.network_policies.enabled and (pods := component.pods()):
+            component.add(
+                service_policy(
+                    context.identity(service.name, "network"),
+                    self.graph,
+                    service,
+                    pods,
+                    egress_ports=context.egress_ports,
+                    open_ports=context.open_ports,
+                    monitoring=self.deployment.spec.features.network_policies.monitoring_namespace,
+                )
+            )
         for credential in (*service_credentials(service), *context.credentials):
             if any(other.name == credential.name for other in self.credentials):
                 what = f"the service {service.name!r} makes the credential {credential.name!r}, which is there already"
@@ -246,9 +264,9 @@ class Cloud:
         )
 
     def _externals(self) -> checks.External:
-        """What the output leans on and does not hold: the infrastructure, and the Secrets that the operator refers to."""
-        services = self.graph.services.values()
-        backends = {backend(r, s.name).service for s in services for r in (s.requires | s.uses) & BACKENDS}
+        """What the output leans on and does not hold: what others run, and the Secrets that the operator refers to."""
+        services, built = self.graph.services.values(), self.components
+        backends = {b.service for s in services for r in s.needs & BACKENDS if (b := backend(r, s.name)).component not in built}
         chosen = self.deployment.spec.credentials.external_secrets
         return checks.External.of(
             {

@@ -15,6 +15,7 @@ from typer.models import CommandInfo
 from stackloom import plugins
 from stackloom.attribution import collecting
 from stackloom.errors import Problem, StackloomError
+from stackloom.infra.offered import with_infrastructure
 from stackloom.spec.reference import reference as reference_text
 from stackloom.spec.schema import json_schema
 
@@ -54,13 +55,13 @@ def synth(
 @app.command()
 def schema(output: Output = None) -> None:
     """Print the JSON Schema of a deployment, with the installed plugins' parts: for editors."""
-    _emit(json.dumps(json_schema(plugins.load().services), indent=2, sort_keys=True) + "\n", output)
+    _emit(json.dumps(json_schema(with_infrastructure(plugins.load().services)), indent=2, sort_keys=True) + "\n", output)
 
 
 @app.command()
 def reference(output: Output = None) -> None:
     """Print the reference of every field of a deployment, as Markdown."""
-    _emit(reference_text(plugins.load().services), output)
+    _emit(reference_text(with_infrastructure(plugins.load().services)), output)
 
 
 @app.command("plugins")

@@ -11,6 +11,8 @@ from stackloom.model.service import Endpoint, Service
 
 # Levels below those of the services: what everything needs, then the infrastructure.
 BASE_LEVEL, BACKEND_LEVEL, FIRST_SERVICE_LEVEL = 0, 1, 2
+# What `backs` says of the infrastructure through which the cloud's users come, and the name of its component.
+INGRESS = "ingress"
 
 
 def _owned(service: Service) -> Iterable[tuple[str, str]]:
@@ -49,7 +51,8 @@ class Graph:
         self.services: Mapping[str, Service] = {s.name: s for s in sorted(services, key=lambda s: s.name)}
         self._by_type: dict[str, list[Service]] = {}
         for service in self.services.values():
-            self._by_type.setdefault(service.type, []).append(service)
+            if not service.backs:  # infrastructure is asked for by what it backs
+                self._by_type.setdefault(service.type, []).append(service)
         self._needs = {name: {p.name for p in self._providers(s)} - {name} for name, s in self.services.items()}
         problems = [*self._unmet(source_of), *self._duplicates(source_of), *self._circles(source_of)]
         if problems:
@@ -92,7 +95,8 @@ class Graph:
     def _sorted(self) -> dict[str, int]:
         levels: dict[str, int] = {}
         for name in TopologicalSorter(self._needs).static_order():
-            levels[name] = max((levels[n] + 1 for n in self._needs[name]), default=FIRST_SERVICE_LEVEL)
+            first = BACKEND_LEVEL if self.services[name].backs else FIRST_SERVICE_LEVEL
+            levels[name] = max((levels[n] + 1 for n in self._needs[name]), default=first)
         return levels
 
     def _providers(self, service: Service) -> list[Service]:
@@ -123,11 +127,13 @@ class Graph:
 
     def callees(self, service: Service) -> list[tuple[str, int]]:
         """(component, port) of all that ``service`` may call, sorted."""
-        wanted = service.requires | service.uses
-        ports = {(b.component, b.port) for b in (backend(r, service.name) for r in wanted & BACKENDS)}
-        ports |= {(p.name, e.port) for w in wanted for p in self._by_type.get(w, []) for e in p.endpoints}
+        if service.backs == INGRESS:
+            return sorted((s.name, e.port) for s in self.services.values() for e in s.endpoints if e.public)
+        ports = {(b.component, b.port) for b in (backend(r, service.name) for r in service.needs & BACKENDS)}
+        ports |= {(p.name, e.port) for w in service.needs for p in self._by_type.get(w, []) for e in p.endpoints}
         return sorted(ports - {(service.name, e.port) for e in service.endpoints})
 
     def callers(self, service: Service) -> list[str]:
         """The names of the services that may call ``service``, sorted."""
-        return sorted(s.name for s in self.services.values() if s.name != service.name and service.type in s.requires | s.uses)
+        others = (s for s in self.services.values() if s.name != service.name)
+        return sorted(s.name for s in others if (service.serves(s) if service.backs else service.type in s.needs))

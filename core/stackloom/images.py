@@ -21,6 +21,8 @@ def openstack_image(project: str) -> Image:
 
 # Python with the OpenStack clients and a MySQL driver: what the core's own programs run in.
 TOOLBOX = openstack_image("openstack-client")
+# Python alone, for the core's programs beside infrastructure, which an upgrade of OpenStack does not restart.
+PYTHON = Image("docker.io/library/python", "3.13-slim-bookworm")
 
 
 def _names_registry(part: str) -> bool:

@@ -50,9 +50,9 @@ class Plugins:
         """The loaded plugins, sorted by name."""
         return sorted(self._managers, key=lambda origin: origin.plugin)
 
-    def origin_of(self, service: str) -> Origin:
-        """The plugin that added the service of this name."""
-        return self._origin_of_service[service]
+    def origin_of(self, service: str) -> Origin | None:
+        """The plugin that added the service of this name; None for what the core offers itself."""
+        return self._origin_of_service.get(service)
 
     def author_of(self, code: Callable[..., object] | None) -> Origin | None:
         """The plugin that a function is of; None where no single plugin has code in that package."""

@@ -62,7 +62,10 @@ BUILDS = {
         "ctx.url('image')",
         f"{ASKS}. Add 'image' to `requires` (it waits for it) or to `uses` of the Service",
     ),
-    "an image that is not declared": ("ctx.image('zun')", "the service 'zun' has no image for the role 'zun'. Known: toolbox"),
+    "an image that is not declared": (
+        "ctx.image('zun')",
+        "the service 'zun' has no image for the role 'zun'. Known: python, toolbox",
+    ),
     "a file that is not declared": (
         "ctx.oslo_config('zun.conf', {})",
         "the service 'zun' makes the file zun.conf without declaring it. Add 'zun' to `conf` of the Service",

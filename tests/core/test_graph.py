@@ -158,3 +158,20 @@ def test_any_graph_is_either_ordered_or_refused_for_a_real_circle(edges: dict[st
             assert all(after in needs[before] for before, after in pairwise(ring))
     else:
         assert all(graph.level(name) > graph.level(n) for name in needs for n in needs[name])
+
+
+# -- Infrastructure ----------------------------------------------------------------------------------------------------
+
+CACHE = Service(name="memcached", type="memcached", backs="cache")
+
+
+def test_infrastructure_starts_before_all_services_and_is_waited_for_by_those_that_require_it():
+    keystone = Service(name="keystone", type="identity", requires=frozenset({"cache"}))
+    graph = Graph([keystone, CACHE])
+    assert graph.level("memcached") < graph.level("keystone")
+    assert graph.waits_for(keystone) == ("memcached",)
+
+
+def test_infrastructure_is_required_by_what_it_backs_and_not_by_its_type():
+    with pytest.raises(StackloomError, match="requires 'memcached', which nothing in this cloud provides"):
+        Graph([Service(name="keystone", type="identity", requires=frozenset({"memcached"})), CACHE])

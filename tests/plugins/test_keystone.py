@@ -97,7 +97,11 @@ def test_secrets_from_elsewhere_change_nothing_of_keystone(manifests: Manifests,
 
 def test_without_network_policies_nothing_else_changes(manifests: Manifests, differing: Differing):
     opened = cloud({"network_policies": {"enabled": False}})
-    assert paths(manifests(cloud())) - paths(manifests(opened)) == {"keystone/NetworkPolicy/keystone"}
+    assert paths(manifests(cloud())) - paths(manifests(opened)) == {
+        "base/NetworkPolicy/default-deny",
+        "credentials/NetworkPolicy/credentials",
+        "keystone/NetworkPolicy/keystone",
+    }
     assert differing(opened) == []
 
 

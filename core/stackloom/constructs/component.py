@@ -62,10 +62,9 @@ class Component(Chart):
         self.manifests.append(manifest)
         return manifest
 
-    def runs_pods(self) -> bool:
-        """Whether any object in the component makes Pods."""
-        ours = (manifest.body for manifest in self.manifests)  # asked first: it costs nothing
-        return any(_makes_pods(body) for bodies in (ours, self.bodies()) for body in bodies)
+    def pods(self) -> list[Body]:
+        """The specifications of the Pods that objects in the component make."""
+        return [pod for body in self.bodies() for pod in _pods(body)]
 
     def bodies(self) -> Iterator[Body]:
         """Every object in the component, whoever put it there: plugins may use any construct of cdk8s."""
@@ -89,8 +88,12 @@ def body_of(thing: ApiObject) -> Body:
     return body
 
 
-def _makes_pods(body: Body) -> bool:
-    return not {"template", "jobTemplate"}.isdisjoint(body.get("spec", ()))
+def _pods(body: Body) -> Iterator[Body]:
+    spec = body.get("spec") or {}
+    if body["kind"] == "Pod":
+        yield spec
+    elif "template" in spec or "jobTemplate" in spec:
+        yield spec.get("jobTemplate", body)["spec"].get("template", {}).get("spec", {})
 
 
 def new_app(outdir: Path) -> App:

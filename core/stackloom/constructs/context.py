@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from stackloom import images
+from stackloom.constructs import access
 from stackloom.constructs.apis import ApiDeployment
 from stackloom.constructs.jobs import Task, clean_database, migrate_database, register_in_catalogue
 from stackloom.constructs.variants import Variant, variants_of
@@ -19,13 +20,11 @@ from stackloom.manifests import objects
 from stackloom.manifests.files import ConfigFile
 from stackloom.manifests.gate import Gate
 from stackloom.manifests.workloads import Identity
-from stackloom.model.backend import backend
-from stackloom.model.credential import Credential, SecretKey, Value
+from stackloom.model.credential import Credential, Value
 from stackloom.model.image import Image
-from stackloom.model.names import BUS_OPTIONS, bus_secret, database_secret, user_secret
 from stackloom.model.service import BySize, Endpoint, Service
 from stackloom.oslo.files import logging_conf, policy_yaml
-from stackloom.oslo.ini import Multi, Sections, merge, render
+from stackloom.oslo.ini import Sections, merge, render
 
 if TYPE_CHECKING:
     from stackloom.constructs.component import Component
@@ -72,6 +71,7 @@ class ServiceContext:
         self.values = deployment.values_of(service)
         self.credentials: list[Credential] = []
         self.egress_ports: list[int] = []
+        self.open_ports: list[int] = []
         self._programs = programs
         self._asked: dict[str, set[str]] = {"replicas": set(), "resources": set()}
         self._files: dict[str, ConfigFile] = {}
@@ -123,8 +123,8 @@ class ServiceContext:
             )
 
     def image(self, role: str) -> str:
-        """The image of a role of this service, or of the core's ``toolbox``."""
-        known: Mapping[str, Image] = {"toolbox": images.TOOLBOX, **self.service.images}
+        """The image of a role of this service, or of the core's ``toolbox`` and ``python``."""
+        known: Mapping[str, Image] = {"toolbox": images.TOOLBOX, "python": images.PYTHON, **self.service.images}
         if role not in known:
             raise StackloomError(
                 Problem(f"the service {self.name!r} has no image for the role {role!r}", did_you_mean(role, known))
@@ -165,16 +165,17 @@ class ServiceContext:
             "app.kubernetes.io/instance": self.deployment.metadata.name,
             "application": self.name,
             "component": role,
-            "stackloom.io/release": self.release,
         }
+        if not self.service.backs:  # an upgrade of OpenStack restarts no infrastructure
+            labels["stackloom.io/release"] = self.release
         return Identity(name=name, namespace=self.namespace, labels={**labels, **(extra or {})})
 
     # -- Configuration -------------------------------------------------------------------------------------------------
 
-    def file(self, path: str, text: str, *, key: str = "", mode: int | None = None) -> ConfigFile:
-        """A file of the service's configuration, kept in the ConfigMap ``<service>-etc``."""
+    def file(self, path: str, text: str, *, key: str = "", mode: int | None = None, rolls: bool = True) -> ConfigFile:
+        """A file of the service's configuration, kept in the ConfigMap ``<service>-etc``; see :class:`ConfigFile`."""
         key = key or path.rsplit("/", 1)[1]
-        new = ConfigFile(path, f"{self.name}-etc", key, text, mode)
+        new = ConfigFile(path, f"{self.name}-etc", key, text, mode, rolls)
         known = self._files.setdefault(key, new)
         if known.text != text:
             raise StackloomError(
@@ -219,35 +220,6 @@ class ServiceContext:
             for n in with_imports(name, self._programs)
         )
 
-    def memcached_servers(self) -> list[str]:
-        """The cache's instances, one by one: a client hashes keys over them, so the list must be the same everywhere."""
-        count = BySize(single=1, tiny=3, small=3, medium=3).of(self.deployment.spec.size)
-        return [f"memcached-{i}.{self.host('memcached')}:11211" for i in range(count)]
-
-    def keystone_authtoken(self) -> dict[str, Any]:
-        """The options of ``[keystone_authtoken]`` but for the password, which :meth:`user_env` brings."""
-        user = self.service.user
-        if user is None:
-            raise StackloomError(
-                Problem(
-                    f"the service {self.name!r} validates tokens but has no `user`", "Add user=ServiceUser(...) to the Service"
-                )
-            )
-        return {
-            "auth_type": "password",
-            "auth_url": self.url("identity"),
-            "www_authenticate_uri": self.url("identity", public=True),
-            "username": user.name,
-            "user_domain_name": "service",
-            "project_name": "service",
-            "project_domain_name": "service",
-            "region_name": self.deployment.spec.region_name,
-            "service_type": self.service.type,
-            "service_token_roles": "service",
-            "service_token_roles_required": True,
-            "memcached_servers": self.memcached_servers(),
-        }
-
     # -- Secrets -------------------------------------------------------------------------------------------------------
 
     def credential(
@@ -258,78 +230,14 @@ class ServiceContext:
         self.credentials.append(made)
         return made
 
-    def database_env(self) -> dict[str, str | SecretKey]:
-        """The connection URLs of the service's databases, as oslo.config reads them from the environment."""
-        env: dict[str, str | SecretKey] = {}
-        for database in self.service.databases:
-            prefix = "" if database.group == "database" else f"{database.group.upper()}_"
-            secret = database_secret(self.service, database)
-            env |= {
-                f"{prefix}DB_USER": SecretKey(secret=secret, key="username"),
-                f"{prefix}DB_PASSWORD": SecretKey(secret=secret, key="password"),
-            }
-            where = f"{self.host(backend('database', self.name).service)}:3306/{database.name}"
-            env[f"OS_{database.group.upper()}__CONNECTION"] = (
-                f"mysql+pymysql://$({prefix}DB_USER):$({prefix}DB_PASSWORD)@{where}?charset=utf8"
-            )
-        return env
-
-    def notifications(self) -> dict[str, Any]:
-        """The options of ``[oslo_messaging_notifications]``: where the service reports what happens, and to which topics."""
-        features = self.deployment.spec.features
-        topics = ["notifications"]
-        if features.stacklight.enabled:
-            topics.append("stacklight_notifications")
-        if features.messaging.notifications.external.enabled:
-            topics += features.messaging.notifications.external.topics
-        cadf = features.logging.cadf
-        listened_to = len(topics) > 1 or self.deployment.has("metering") or (cadf.enabled and cadf.driver == "messagingv2")
-        drivers = [
-            name for name, wanted in (("log", cadf.enabled and cadf.driver == "log"), ("messagingv2", listened_to)) if wanted
-        ]
-        if not drivers:
-            return {"driver": "noop"}
-        # A bus that is away must not stop the service: by default it would try for ever.
-        return {"driver": Multi(tuple(drivers)), **({"topics": topics, "retry": 3} if listened_to else {})}
-
-    def bus_env(self) -> dict[str, str | SecretKey]:
-        """The URLs of the service's own message bus and of the one for notifications, of those that it requires or uses."""
-        env: dict[str, str | SecretKey] = {}
-        wanted = self.service.requires | self.service.uses
-        for requirement, option in BUS_OPTIONS.items():
-            if requirement in wanted:
-                prefix, secret = requirement.upper(), bus_secret(self.service, requirement)
-                env |= {
-                    f"{prefix}_USER": SecretKey(secret=secret, key="username"),
-                    f"{prefix}_PASSWORD": SecretKey(secret=secret, key="password"),
-                }
-                bus = backend(requirement, self.name)
-                env[option] = f"rabbit://$({prefix}_USER):$({prefix}_PASSWORD)@{self.host(bus.service)}:{bus.port}/{self.name}"
-        return env
-
-    def user_env(self) -> dict[str, str | SecretKey]:
-        """The password of the service's account in Keystone, for ``[keystone_authtoken]``."""
-        if self.service.user is None:
-            return {}
-        return {"OS_KEYSTONE_AUTHTOKEN__PASSWORD": SecretKey(secret=user_secret(self.service), key="password")}
-
-    def service_env(self) -> dict[str, str | SecretKey]:
-        """All of the service's credentials, for its own processes on control-plane nodes."""
-        return {**self.database_env(), **self.bus_env(), **self.user_env()}
-
-    def admin_env(self) -> dict[str, str | SecretKey]:
-        """The cloud's administrator, for Jobs that register things in Keystone: label them with the task ``catalogue``.
-
-        The Secret is the identity service's; clients need all of its keys.
-        """
-        keys = ("username", "password", "project_name", "user_domain_name", "project_domain_name")
-        return {
-            "OS_AUTH_URL": self.url("identity"),
-            "OS_IDENTITY_API_VERSION": "3",
-            "OS_INTERFACE": "internal",
-            "OS_REGION_NAME": self.deployment.spec.region_name,
-            **{f"OS_{key.upper()}": SecretKey(secret="keystone-admin", key=key) for key in keys},
-        }
+    database_env = word(access.database_env)
+    bus_env = word(access.bus_env)
+    user_env = word(access.user_env)
+    service_env = word(access.service_env)
+    admin_env = word(access.admin_env)
+    notifications = word(access.notifications)
+    memcached_servers = word(access.memcached_servers)
+    keystone_authtoken = word(access.keystone_authtoken)
 
     # -- Vocabulary ----------------------------------------------------------------------------------------------------
 
@@ -364,6 +272,10 @@ class ServiceContext:
     def allow_egress(self, *ports: int) -> None:
         """Let the service's Pods call these TCP ports anywhere, for what lives outside the cloud (LDAP, an identity provider)."""
         self.egress_ports += ports
+
+    def allow_ingress(self, *ports: int) -> None:
+        """Let anybody call these TCP ports of the service's Pods, from outside the cluster too."""
+        self.open_ports += ports
 
     def account(self, rules: Sequence[Mapping[str, Any]], name: str = "") -> str:
         """A ServiceAccount of its own, with a Role that allows ``rules``: for Pods that talk to the Kubernetes API. Its name."""

@@ -57,16 +57,16 @@ class Variant:
         return own and not any(labels.get(key) == value for key, value in self.before)
 
 
+# The one variant of an agent that is the same on every node.
+EVERY_NODE = Variant()
+
+
 def variants_of(deployment: OpenStackDeployment, service: Service) -> list[Variant]:
     """The variants for a service, in the order of the overrides that concern it; the last one is for all other nodes."""
     variants: list[Variant] = []
     before: tuple[tuple[str, str], ...] = ()
-    for label, override in deployment.spec.nodes.items():
-        features = override.features.get(service.features_name)
-        chart = override.services.get(service.type, {}).get(service.name)
-        if features is None and chart is None:
-            continue
+    for label, settings in deployment.node_overrides_of(service):
         key, _, value = label.partition("::")
-        variants.append(Variant(key, value, before, features, chart.values.conf if chart else {}))
+        variants.append(Variant(key, value, before, settings.features, settings.conf))
         before = (*before, (key, value))
     return [*variants, Variant(before=before)]

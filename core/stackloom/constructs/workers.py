@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from stackloom.constructs.part import Files, Part, flat
-from stackloom.constructs.variants import Variant
+from stackloom.constructs.variants import EVERY_NODE, Variant
 from stackloom.manifests.gate import Gate
 from stackloom.manifests.objects import service
-from stackloom.manifests.pod import Container, Env, Pod, Privilege, Probes, Resources
+from stackloom.manifests.pod import OPENSTACK_UID, Container, Env, Pod, Privilege, Probes, Resources
 from stackloom.manifests.workloads import daemon_set, deployment, stateful_set, volume_claim
 from stackloom.model.placement import NodeRole
 from stackloom.model.service import BySize
@@ -64,8 +64,9 @@ class Worker(Part):
 class StatefulService(Part):
     """A StatefulSet behind a headless Service, whose Pods have names, and volumes that outlive them.
 
-    ``ports`` are named; ``volumes`` gives a size for each mount path (``{"/var/lib/x": "5Gi"}``), of the storage class
-    ``storage_class``.
+    Both are called ``name``. ``ports`` are named; ``volumes`` gives a size for each mount path (``{"/var/lib/x": "5Gi"}``), of
+    the storage class ``storage_class``. ``init`` runs first and ``sidecars`` run beside it; they share its ``writable``
+    directories of the same path. ``found_early`` gives a Pod its address before it is ready: for those that form a cluster.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class StatefulService(Part):
         command: Sequence[str],
         probes: Probes,
         ports: Mapping[str, int],
+        name: str = "",
         config: Files = (),
         image: str = "",
         replicas: BySize | int = 1,
@@ -85,9 +87,15 @@ class StatefulService(Part):
         env: Env | None = None,
         writable: Sequence[str] = (),
         resources: Resources | None = None,
+        init: Sequence[Container] = (),
+        sidecars: Sequence[Container] = (),
+        user: int = OPENSTACK_UID,
+        account: str = "",
+        grace_seconds: int = 60,
+        found_early: bool = False,
     ) -> None:
         super().__init__(ctx)
-        who = ctx.identity(f"{ctx.name}-{role}", role)
+        who = ctx.identity(name or f"{ctx.name}-{role}", role)
         count = ctx.replicas(role, replicas)
         gate = ctx.gate(after=after)
         claims = {path: path.strip("/").replace("/", "-") for path in volumes or {}}
@@ -103,10 +111,19 @@ class StatefulService(Part):
             resources=ctx.resources(role, (resources or Resources(memory="256Mi", memory_limit="1Gi")).body()),
             volume_mounts=[{"name": name, "mountPath": path} for path, name in claims.items()],
         )
-        pod = Pod(containers=[container], gate=gate, service_account=ctx.name, spread=count > 1, grace_seconds=60)
+        pod = Pod(
+            containers=[container, *sidecars],
+            init=init,
+            gate=gate,
+            service_account=account or ctx.name,
+            token=bool(account),
+            user=user,
+            spread=count > 1,
+            grace_seconds=grace_seconds,
+        )
         bodies = [volume_claim(name, (volumes or {})[path], storage_class) for path, name in claims.items()]
         self.put(stateful_set(who, pod, replicas=count, service=who.name, claims=bodies), gate=gate)
-        self.put(service(who, ports, headless=True))
+        self.put(service(who, ports, headless=True, not_ready_too=found_early))
         self.put_budget(who, count)
         self.awaited = Gate(services=(who.name,))
 
@@ -117,7 +134,8 @@ class Agent(Part):
     Make one for each of ``ctx.variants()``: together they serve every such node exactly once. An agent has no database
     credential and does not wait for the database; otherwise it waits for what the service requires, or for ``needs``.
     ``host`` holds Pod fields like hostNetwork, ``volumes`` and ``volume_mounts`` bodies of host paths; ``on_delete`` leaves
-    it to the operator when an agent restarts, where that would cut traffic.
+    it to the operator when an agent restarts, where that would cut traffic. ``account`` is a ServiceAccount, for an agent that
+    talks to the Kubernetes API.
     """
 
     def __init__(
@@ -125,10 +143,12 @@ class Agent(Part):
         ctx: ServiceContext,
         role: str,
         *,
-        variant: Variant,
         role_of_nodes: NodeRole,
         command: Sequence[str],
         probes: Probes,
+        variant: Variant = EVERY_NODE,
+        name: str = "",
+        ports: Mapping[str, int] | None = None,
         config: Files = (),
         image: str = "",
         needs: Sequence[str] | None = None,
@@ -141,15 +161,20 @@ class Agent(Part):
         volumes: Sequence[Mapping[str, Any]] = (),
         volume_mounts: Sequence[Mapping[str, Any]] = (),
         on_delete: bool = False,
+        user: int = OPENSTACK_UID,
+        account: str = "",
+        grace_seconds: int = 60,
     ) -> None:
         super().__init__(ctx)
-        who = ctx.identity(f"{ctx.name}-{role}{variant.suffix}", f"{role}{variant.suffix}", {"stackloom.io/agent": role})
+        name = name or f"{ctx.name}-{role}"
+        who = ctx.identity(f"{name}{variant.suffix}", f"{role}{variant.suffix}", {"stackloom.io/agent": role})
         gate = ctx.gate(sorted(ctx.service.requires - {"database"}) if needs is None else needs, after)
         container = Container(
-            name=f"{ctx.name}-{role}",
+            name=name,
             image=ctx.image(image or ctx.name),
             command=command,
             env={**ctx.bus_env(), **ctx.user_env(), **(env or {})},
+            ports=ports or {},
             files=flat(config),
             writable=writable,
             probes=probes,
@@ -160,12 +185,14 @@ class Agent(Part):
         pod = Pod(
             containers=[container],
             gate=gate,
-            service_account=ctx.name,
+            service_account=account or ctx.name,
+            token=bool(account),
+            user=user,
             role=role_of_nodes,
             affinity=variant.affinity,
             host=host or {},
             volumes=volumes,
-            grace_seconds=60,
+            grace_seconds=grace_seconds,
         )
         self.put(daemon_set(who, pod, on_delete=on_delete), gate=gate)
         self.awaited = Gate(node_pods=(f"application={ctx.name},stackloom.io/agent={role}",))

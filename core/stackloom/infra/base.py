@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from stackloom.incluster import PROGRAMS_CONFIG_MAP
+from stackloom.infra.network import default_deny
 from stackloom.manifests import objects
 from stackloom.manifests.workloads import Identity
 
@@ -20,11 +21,13 @@ _GATE_RULES = (
 )
 
 
-def build_base(component: Component, labels: Mapping[str, str], programs: Mapping[str, str]) -> None:
-    """Add the ConfigMap with the programs, and the Role of the gates."""
+def build_base(component: Component, labels: Mapping[str, str], programs: Mapping[str, str], *, closed: bool) -> None:
+    """Add the ConfigMap with the programs, the Role of the gates and, if ``closed``, the policy that others open."""
     namespace = component.target_namespace
     component.add(objects.config_map(Identity(name=PROGRAMS_CONFIG_MAP, namespace=namespace, labels=labels), programs))
     gate = Identity(name="stackloom-gate", namespace=namespace, labels=labels)
     component.add(objects.role(gate, _GATE_RULES))
     accounts = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": f"system:serviceaccounts:{namespace}"}
     component.add(objects.role_binding(gate, [accounts]))
+    if closed:
+        component.add(default_deny(Identity(name="default-deny", namespace=namespace, labels=labels)))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from stackloom.constructs.apis import PUBLIC_TLS_SECRET
 from stackloom.fields import ValueFrom
+from stackloom.infra.network import api_client_policy
 from stackloom.manifests import objects
 from stackloom.manifests.files import ConfigFile
 from stackloom.manifests.pod import Container, Pod, Resources
@@ -168,3 +169,5 @@ def build_credentials(
         resources=Resources(cpu="50m", memory="64Mi", memory_limit="256Mi").body(),
     )
     component.add(job(who, Pod(containers=[container], service_account=who.name, token=True, restart_policy="OnFailure")))
+    if deployment.spec.features.network_policies.enabled:
+        component.add(api_client_policy(who))

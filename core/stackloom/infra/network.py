@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from stackloom.graph import Graph
+from stackloom.graph import INGRESS, Graph
+from stackloom.manifests.gate import reaches_api
 from stackloom.manifests.objects import network_policy
 from stackloom.manifests.workloads import Body, Identity
 from stackloom.model.service import Service
@@ -14,23 +15,60 @@ from stackloom.model.service import Service
 _DNS = {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}
 _API_SERVER = {"ports": [{"port": 443, "protocol": "TCP"}, {"port": 6443, "protocol": "TCP"}]}
 
+Rule = dict[str, Any]
 
-def _pods(applications: Sequence[str]) -> dict[str, Any]:
+
+def _pods(applications: Iterable[str]) -> Rule:
     return {"podSelector": {"matchExpressions": [{"key": "application", "operator": "In", "values": sorted(applications)}]}}
 
 
-def service_policy(who: Identity, graph: Graph, service: Service, egress_ports: Sequence[int]) -> Body:
-    """The policy of all Pods of a service. ``egress_ports`` are open to anywhere."""
-    ports = [{"port": e.port, "protocol": "TCP"} for e in service.endpoints]
-    callers = [service.name, *graph.callers(service), *(["ingress"] if any(e.public for e in service.endpoints) else [])]
-    ingress = [{"from": [_pods(callers)], "ports": ports}] if ports else []
+def _tcp(ports: Iterable[int]) -> list[Rule]:
+    return [{"port": port, "protocol": "TCP"} for port in sorted(set(ports))]
+
+
+def default_deny(who: Identity) -> Body:
+    """Nothing in the namespace calls or is called but as another policy says."""
+    return network_policy(who, pods={})
+
+
+def api_client_policy(who: Identity) -> Body:
+    """The policy of Pods that call the API server and nothing else."""
+    return network_policy(who, pods={"application": who.labels["application"]}, egress=[_DNS, _API_SERVER])
+
+
+def service_policy(
+    who: Identity,
+    graph: Graph,
+    service: Service,
+    pods: Sequence[Mapping[str, Any]],
+    *,
+    egress_ports: Sequence[int] = (),
+    open_ports: Sequence[int] = (),
+    monitoring: str,
+) -> Body:
+    """The policy of all Pods of a service.
+
+    ``pods`` are their specifications; ``egress_ports`` are open to anywhere and ``open_ports`` from anywhere; the Pods of the
+    namespace ``monitoring`` may read its metrics.
+    """
+    ports = [e.port for e in service.endpoints]
+    callers = [service.name, *graph.callers(service), *([INGRESS] if any(e.public for e in service.endpoints) else [])]
+    ingress: list[Rule] = [{"from": [_pods(callers)], "ports": _tcp(ports)}] if ports else []
+    if service.peer_ports:
+        ingress.append({"from": [_pods([service.name])], "ports": _tcp(service.peer_ports)})
+    if service.metrics_port:
+        namespace = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": monitoring}}}
+        ingress.append({"from": [namespace], "ports": _tcp([service.metrics_port])})
+    if open_ports:
+        ingress.append({"ports": _tcp(open_ports)})
     by_component: dict[str, list[int]] = {}
-    for component, port in [*graph.callees(service), *((service.name, e.port) for e in service.endpoints)]:
+    for component, port in [*graph.callees(service), *((service.name, port) for port in (*ports, *service.peer_ports))]:
         by_component.setdefault(component, []).append(port)
-    egress: list[dict[str, Any]] = [
-        {"to": [_pods([component])], "ports": [{"port": port, "protocol": "TCP"} for port in sorted(numbers)]}
-        for component, numbers in sorted(by_component.items())
-    ]
+    egress = [{"to": [_pods([component])], "ports": _tcp(numbers)} for component, numbers in sorted(by_component.items())]
     if egress_ports:
-        egress.append({"ports": [{"port": port, "protocol": "TCP"} for port in sorted(set(egress_ports))]})
-    return network_policy(who, pods={"application": service.name}, ingress=ingress, egress=[*egress, _DNS, _API_SERVER])
+        egress.append({"ports": _tcp(egress_ports)})
+    if egress or any(map(reaches_api, pods)):
+        egress.append(_DNS)
+    if any(map(reaches_api, pods)):
+        egress.append(_API_SERVER)
+    return network_policy(who, pods={"application": service.name}, ingress=ingress, egress=egress)

@@ -17,18 +17,22 @@ from stackloom.names import slug
 
 @dataclass(frozen=True, slots=True)
 class ConfigFile:
-    """A file at ``path`` whose ``text`` stands in the ConfigMap ``config_map`` under ``key``."""
+    """A file at ``path`` whose ``text`` stands in the ConfigMap ``config_map`` under ``key``.
+
+    A change of it rolls the Pods that read it, unless ``rolls`` says that they notice it themselves.
+    """
 
     path: str
     config_map: str
     key: str
     text: str
     mode: int | None = None
+    rolls: bool = True
 
     @property
     def checksum_of(self) -> str:
-        """What the checksum on the Pod covers: the text, so that a change of it rolls the Pods that read it."""
-        return self.text
+        """What the checksum on the Pod covers."""
+        return self.text if self.rolls else ""
 
     @property
     def directory(self) -> str:

@@ -6,13 +6,14 @@ container of the Pod sees, and reads nothing but EndpointSlices, Jobs and Pods.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from stackloom.manifests.files import ConfigFile
 
-TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
+_TOKEN_VOLUME = "kubernetes-api"
+TOKEN_MOUNT = {"name": _TOKEN_VOLUME, "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount", "readOnly": True}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,14 +55,19 @@ def gate_container(gate: Gate, mounts: list[dict[str, Any]], security: dict[str,
         "env": env,
         "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
         "securityContext": security,
-        "volumeMounts": [*mounts, {"name": "kubernetes-api", "mountPath": TOKEN_PATH, "readOnly": True}],
+        "volumeMounts": [*mounts, dict(TOKEN_MOUNT)],
     }
+
+
+def reaches_api(pod: Mapping[str, Any]) -> bool:
+    """Whether any container of a Pod has a token for the Kubernetes API."""
+    return pod.get("automountServiceAccountToken", True) or any(v["name"] == _TOKEN_VOLUME for v in pod.get("volumes", ()))
 
 
 def token_volume() -> dict[str, Any]:
     """A token of the Pod's own account, and the API server's certificate: what a container needs to ask the API."""
     return {
-        "name": "kubernetes-api",
+        "name": _TOKEN_VOLUME,
         "projected": {
             "defaultMode": 0o440,
             "sources": [

@@ -68,12 +68,12 @@ def network_policy(
     ingress: Sequence[Mapping[str, Any]] = (),
     egress: Sequence[Mapping[str, Any]] = (),
 ) -> Body:
-    """What may call the Pods with the labels ``pods`` and what they may call; everything else is refused."""
+    """What may call the Pods with the labels ``pods`` (none: all Pods) and what they may call; everything else is refused."""
     return who.body(
         "networking.k8s.io/v1",
         "NetworkPolicy",
         spec={
-            "podSelector": {"matchLabels": dict(pods)},
+            "podSelector": {"matchLabels": dict(pods)} if pods else {},
             "policyTypes": ["Ingress", "Egress"],
             "ingress": [dict(rule) for rule in ingress],
             "egress": [dict(rule) for rule in egress],

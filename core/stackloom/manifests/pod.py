@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stackloom.manifests.files import File, mounts_and_volumes
-from stackloom.manifests.gate import Gate, gate_container, token_volume
+from stackloom.manifests.gate import TOKEN_MOUNT, Gate, gate_container, token_volume
 from stackloom.model.credential import SecretKey
 from stackloom.model.placement import NodeRole
 from stackloom.names import LABEL_PREFIX, content_hash
@@ -51,27 +51,57 @@ class Resources:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Probes:
-    """How a container shows that it lives: an HTTP path on the port named ``port``, or a command."""
+class Probe:
+    """One way to look at a container: an HTTP path on the port named ``port``, a connection to the port ``listens``, a command.
+
+    Every ``period`` seconds, for at most ``timeout``; it has failed when it did so ``failures`` times in a row.
+    """
 
     path: str = ""
     port: str = "api"
+    listens: str = ""
+    command: tuple[str, ...] = ()
+    timeout: int = 5
+    period: int = 10
+    failures: int = 6
+
+    @property
+    def action(self) -> dict[str, Any]:
+        """What is done."""
+        if self.command:
+            return {"exec": {"command": list(self.command)}}
+        return {"tcpSocket": {"port": self.listens}} if self.listens else {"httpGet": {"path": self.path, "port": self.port}}
+
+    def body(self, failures: int = 0) -> dict[str, Any]:
+        """The probe, with another number of ``failures`` if one is given."""
+        timing = {"periodSeconds": self.period, "timeoutSeconds": self.timeout, "failureThreshold": failures or self.failures}
+        return {**self.action, **timing}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Probes:
+    """How a container shows that it is ready and that it lives: by one action, as in :class:`Probe`, or lives by another.
+
+    Until it was ready once it has ``startup_seconds``. Give 0, and an ``alive`` that is true while it starts, for what may take
+    any time to recover and must not be killed for it.
+    """
+
+    path: str = ""
+    port: str = "api"
+    listens: str = ""
     command: tuple[str, ...] = ()
     timeout: int = 5
     period: int = 10
     startup_seconds: int = 300
+    alive: Probe | None = None
 
     def body(self) -> dict[str, Any]:
         """Startup, readiness and liveness. Liveness is three times as patient: a restart must cure more than it costs."""
-        action: dict[str, Any] = (
-            {"exec": {"command": list(self.command)}} if self.command else {"httpGet": {"path": self.path, "port": self.port}}
+        ready = Probe(
+            path=self.path, port=self.port, listens=self.listens, command=self.command, timeout=self.timeout, period=self.period
         )
-        timing = {"periodSeconds": self.period, "timeoutSeconds": self.timeout}
-        return {
-            "startupProbe": {**action, **timing, "failureThreshold": max(1, self.startup_seconds // self.period)},
-            "readinessProbe": {**action, **timing, "failureThreshold": 2},
-            "livenessProbe": {**action, **timing, "failureThreshold": 6},
-        }
+        startup = {"startupProbe": ready.body(max(1, self.startup_seconds // self.period))} if self.startup_seconds else {}
+        return {**startup, "readinessProbe": ready.body(2), "livenessProbe": (self.alive or ready).body()}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -206,9 +236,7 @@ def pod_template(pod: Pod, labels: Mapping[str, str], selector: Mapping[str, str
         volumes.append(token_volume())
     if pod.token:
         for body in containers:
-            body["volumeMounts"].append(
-                {"name": "kubernetes-api", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount", "readOnly": True}
-            )
+            body["volumeMounts"].append(dict(TOKEN_MOUNT))
     spec: dict[str, Any] = {
         "serviceAccountName": pod.service_account,
         "automountServiceAccountToken": False,

@@ -14,17 +14,19 @@ class Backend:
     port: int
 
 
+_AMQP = 5672
 _SHARED = {
     "database": Backend("mariadb", "mariadb", 3306),
     "cache": Backend("memcached", "memcached", 11211),
     "coordination": Backend("etcd", "etcd", 2379),
-    "notifications": Backend("rabbitmq-notifications", "rabbitmq-notifications", 5672),
+    "notifications": Backend("rabbitmq-notifications", "rabbitmq-notifications", _AMQP),
 }
+# Every requirement that infrastructure meets. What else a Service of the core backs is there for the cloud as a whole.
 BACKENDS = frozenset({*_SHARED, "messaging"})
 
 
 def backend(requirement: str, service: str) -> Backend:
     """What stands behind ``requirement`` for the service of this name: the bus is the service's own, the rest is shared."""
     if requirement == "messaging":
-        return Backend(f"rabbitmq-{service}", f"rabbitmq-{service}", 5672)
+        return Backend(f"rabbitmq-{service}", f"rabbitmq-{service}", _AMQP)
     return _SHARED[requirement]

@@ -95,6 +95,10 @@ class Service:
     ``defaults`` are the preset's values of that subtree, laid under the operator's. A service without ``build`` is
     modelled but not made yet: a deployment that asks for it is refused.
 
+    ``peer_ports`` are those on which its own Pods call one another and nobody else does, ``metrics_port`` the one that monitoring
+    reads. ``backs`` marks the core's own infrastructure, which comes by itself: the requirement that it meets, for all services
+    or for its one ``client``, or what every cloud has.
+
     ``conf`` lists the oslo.config files that an operator may override as ``values.conf.<file without .conf>``; ``images`` the
     roles that ``values.images`` may replace; ``log_level`` is the default of ``features.logging.<service>.level``.
     """
@@ -111,6 +115,10 @@ class Service:
     requires: frozenset[str] = frozenset()
     uses: frozenset[str] = frozenset()
     endpoints: tuple[Endpoint, ...] = ()
+    peer_ports: tuple[int, ...] = ()
+    metrics_port: int | None = None
+    backs: str = ""
+    client: str = ""
     images: Mapping[str, Image] = field(default_factory=dict)
     databases: tuple[Database, ...] = ()
     user: ServiceUser | None = None
@@ -118,6 +126,15 @@ class Service:
     conf: tuple[str, ...] = ()
     cleanup: Cleanup | None = None
     log_level: LogLevel = "INFO"
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """All that it calls, whether it waits for it or not."""
+        return self.requires | self.uses
+
+    def serves(self, other: Service) -> bool:
+        """Whether it is infrastructure that the other service stands on."""
+        return self.backs in other.needs and self.client in ("", other.name)
 
     @property
     def features_name(self) -> str:

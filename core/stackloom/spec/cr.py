@@ -10,8 +10,6 @@ from stackloom.spec.paths import KeyPath, render
 
 # The core's own; the CR's list of services names them, and they come in any case.
 INFRASTRUCTURE = frozenset({"coordination", "database", "ingress", "memcached", "messaging"})
-# The names that a Service uses in `requires` for them.
-REQUIRABLE = frozenset({"cache", "coordination", "database", "messaging", "notifications"})
 
 _NOT_YET = "is not supported yet"
 SERVICES_NOT_BUILT = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-from stackloom.fields import LogLevel, NonEmpty, Secret, SpecModel, ValueFrom, refuse
+from stackloom.fields import DnsLabel, LogLevel, NonEmpty, Secret, SpecModel, ValueFrom, refuse
 from stackloom.spec.certificates import Certificate
 from stackloom.spec.database import Database
 
@@ -17,6 +17,8 @@ class NetworkPolicies(SpecModel):
 
     enabled: bool = True
     """Allow only the calls that the services declare."""
+    monitoring_namespace: DnsLabel = "stacklight"
+    """The namespace whose Pods may read metrics."""
 
 
 class StrictAdmin(SpecModel):

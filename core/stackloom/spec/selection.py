@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from stackloom.errors import Problem, did_you_mean
+from stackloom.model.backend import BACKENDS
 from stackloom.model.service import Service
 from stackloom.spec import cr
 from stackloom.spec.paths import KeyPath, dig
@@ -36,8 +37,17 @@ def select(data: object, services: Sequence[Service]) -> Selection:
     """The services that ``data`` chooses. What is wrong with its list is left aside here: see :func:`list_problems`."""
     asked, preset = dig(data, *LIST), dig(data, "spec", "preset")
     wanted = [s for s in services if (s.type in asked if isinstance(asked, list) else preset in tuple(s.presets))]
-    chosen = sorted(wanted, key=lambda s: s.name)
-    return Selection(tuple(s for s in chosen if s.build), tuple(s for s in chosen if not s.build))
+    built = [s for s in wanted if s.build and not s.client]
+    chosen = sorted([*built, *_infrastructure(built, services)], key=lambda s: s.name)
+    return Selection(tuple(chosen), tuple(sorted((s for s in wanted if not s.build), key=lambda s: s.name)))
+
+
+def _infrastructure(chosen: Sequence[Service], services: Sequence[Service]) -> Iterator[Service]:
+    """What the chosen services stand on, and what every cloud has."""
+    for service in services:
+        wanted = service.backs not in BACKENDS or any(service.serves(other) for other in chosen)
+        if service.backs and wanted and service not in chosen:
+            yield service
 
 
 def list_problems(asked: object, services: Sequence[Service]) -> Iterator[tuple[KeyPath, Problem]]:
@@ -85,11 +95,11 @@ def requirement_problems(selection: Selection, services: Sequence[Service]) -> I
     """Services that were chosen without one that they need, of ``services`` or at all: one problem for each that is missing."""
     chosen = _built_by_type(selection.all)
     offered = {s.type for s in services} | cr.SERVICES_NOT_BUILT.keys()
-    for need in sorted({need for service in selection.all for need in service.requires - cr.REQUIRABLE}):
+    for need in sorted({need for service in selection.all for need in service.requires - BACKENDS}):
         askers = sorted({s.type for s in selection.all if need in s.requires})
         built = sorted({s.type for s in selection.services if need in s.requires})
         if need not in offered:
-            hint = did_you_mean(need, [*offered, *cr.REQUIRABLE]) or f"Install the plugin that adds it, or leave out {askers[0]}"
+            hint = did_you_mean(need, [*offered, *BACKENDS]) or f"Install the plugin that adds it, or leave out {askers[0]}"
             yield Problem(f"{_need(askers)} {need}, which no installed plugin offers", hint)
         elif need not in chosen:
             leave = f", or leave out {askers[0]}" if len(askers) == 1 else ""

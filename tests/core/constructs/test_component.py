@@ -105,11 +105,15 @@ def test_the_objects_of_a_chart_inside_are_that_charts(component: Component):
     assert [b["kind"] for b in component.bodies()] == ["ConfigMap"]
 
 
-def test_a_component_knows_whether_it_runs_pods(component: Component):
+def test_a_component_knows_the_pods_that_it_runs(component: Component):
     component.add(body())
-    assert not component.runs_pods()
-    component.add(body("api", kind="Deployment", apiVersion="apps/v1", spec={"template": {}}))
-    assert component.runs_pods()
+    assert component.pods() == []
+    pod = {"containers": []}
+    component.add(body("api", kind="Deployment", apiVersion="apps/v1", spec={"template": {"spec": pod}}))
+    component.add(
+        body("clock", kind="CronJob", apiVersion="batch/v1", spec={"jobTemplate": {"spec": {"template": {"spec": pod}}}})
+    )
+    assert component.pods() == [pod, pod]
 
 
 @jsii.implements(IValidation)

@@ -78,7 +78,7 @@ def test_the_administrator_of_the_database_is_for_the_database_and_the_tasks_tha
 
 def test_a_job_makes_what_is_missing(component: Component):
     made = build(component, PASSWORDS, KEYS)
-    assert set(made) == {"ConfigMap", "ServiceAccount", "Role", "RoleBinding", "Job"}
+    assert set(made) == {"ConfigMap", "ServiceAccount", "Role", "RoleBinding", "Job", "NetworkPolicy"}
     wanted = json.loads(made["ConfigMap"]["data"]["credentials.json"])
     assert [(w["name"], w.get("seeded", False)) for w in wanted] == [("glance-database", False), ("glance-keys", True)]
     assert wanted[0]["keys"]["password"] == {"kind": "password", "length": 32}

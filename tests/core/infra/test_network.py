@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from stackloom import Endpoint, Service
 from stackloom.graph import Graph
 from stackloom.infra.network import service_policy
+from stackloom.manifests.gate import token_volume
 from stackloom.manifests.workloads import Identity
 
 KEYSTONE = Service(name="keystone", type="identity", endpoints=(Endpoint(service="keystone-api", port=5000, public="keystone"),))
@@ -17,18 +19,28 @@ GLANCE = Service(
     endpoints=(Endpoint(service="glance-api", port=9292),),
 )
 WORKER = Service(name="cleaner", type="cleaning", requires=frozenset({"image"}))
-NAMES_AND_API = [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}, {"port": 443, "protocol": "TCP"}]
+ETCD = Service(
+    name="etcd",
+    type="coordination",
+    backs="coordination",
+    endpoints=(Endpoint(service="etcd", port=2379),),
+    peer_ports=(2380,),
+    metrics_port=2381,
+)
+NAMES = [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]
+CLOSED: dict[str, Any] = {"automountServiceAccountToken": False, "volumes": []}
+WITH_TOKEN: dict[str, Any] = {"automountServiceAccountToken": False, "volumes": [token_volume()]}
 
 
-def policy(service: Service, *others: Service, egress: tuple[int, ...] = ()) -> dict[str, Any]:
+def policy(service: Service, *others: Service, pod: dict[str, Any] = CLOSED, **ports: Sequence[int]) -> dict[str, Any]:
     who = Identity(name=service.name, namespace="openstack", labels={"application": service.name, "component": "network"})
-    found: dict[str, Any] = service_policy(who, Graph([service, *others]), service, egress)["spec"]
+    graph = Graph([service, *others])
+    found: dict[str, Any] = service_policy(who, graph, service, [pod], monitoring="stacklight", **ports)["spec"]
     return found
 
 
 def callers(spec: dict[str, Any]) -> list[str]:
-    (rule,) = spec["ingress"]
-    found: list[str] = rule["from"][0]["podSelector"]["matchExpressions"][0]["values"]
+    found: list[str] = spec["ingress"][0]["from"][0]["podSelector"]["matchExpressions"][0]["values"]
     return found
 
 
@@ -77,11 +89,56 @@ def test_several_ports_of_one_service_stand_in_one_rule():
     assert callees(policy(GLANCE, two))["keystone"] == [5000, 35357]
 
 
-def test_names_and_the_api_of_kubernetes_are_always_reached():
-    open_to_all = [port for rule in policy(WORKER, GLANCE, KEYSTONE)["egress"] if "to" not in rule for port in rule["ports"]]
-    assert open_to_all == [*NAMES_AND_API, {"port": 6443, "protocol": "TCP"}]
+def to_anywhere(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    return [port for rule in spec["egress"] if "to" not in rule for port in rule["ports"]]
+
+
+def test_names_are_resolved_by_whoever_calls_anything():
+    assert to_anywhere(policy(WORKER, GLANCE, KEYSTONE)) == NAMES
+    assert policy(Service(name="alone", type="alone"))["egress"] == []
+
+
+def test_the_api_of_kubernetes_is_reached_by_pods_that_have_a_token_for_it():
+    api = [{"port": 443, "protocol": "TCP"}, {"port": 6443, "protocol": "TCP"}]
+    for pod in (WITH_TOKEN, {"containers": []}):
+        assert to_anywhere(policy(WORKER, GLANCE, KEYSTONE, pod=pod)) == [*NAMES, *api]
 
 
 def test_ports_outside_the_cloud_must_be_asked_for():
-    rules = policy(KEYSTONE, egress=(636, 389, 636))["egress"]
+    rules = policy(KEYSTONE, egress_ports=(636, 389, 636))["egress"]
     assert {"ports": [{"port": 389, "protocol": "TCP"}, {"port": 636, "protocol": "TCP"}]} in rules
+
+
+def test_ports_that_anybody_may_call_must_be_asked_for():
+    assert {"ports": [{"port": 8443, "protocol": "TCP"}]} in policy(KEYSTONE, open_ports=(8443,))["ingress"]
+
+
+def test_infrastructure_is_called_by_those_that_stand_on_it():
+    user = Service(name="cinder", type="block-storage", requires=frozenset({"coordination"}))
+    assert callers(policy(ETCD, user, KEYSTONE)) == ["cinder", "etcd"]
+    assert callees(policy(user, ETCD, KEYSTONE))["etcd"] == [2379]
+
+
+def test_a_broker_is_called_by_its_one_client():
+    broker = Service(
+        name="rabbitmq-nova",
+        type="messaging",
+        backs="messaging",
+        client="nova",
+        endpoints=(Endpoint(service="rabbitmq-nova", port=5672),),
+    )
+    nova, heat = (Service(name=n, type=n, requires=frozenset({"messaging"})) for n in ("nova", "heat"))
+    assert callers(policy(broker, nova, heat)) == ["nova", "rabbitmq-nova"]
+
+
+def test_peers_call_one_another_and_monitoring_reads_metrics():
+    _, peers, metrics = policy(ETCD)["ingress"]
+    assert [p["port"] for p in peers["ports"]] == [2380]
+    assert peers["from"][0]["podSelector"]["matchExpressions"][0]["values"] == ["etcd"]
+    assert [p["port"] for p in metrics["ports"]] == [2381]
+    assert metrics["from"][0]["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "stacklight"}
+
+
+def test_the_ingress_calls_what_is_public_and_nothing_else():
+    ingress = Service(name="ingress", type="ingress", backs="ingress")
+    assert callees(policy(ingress, KEYSTONE, GLANCE)) == {"keystone": [5000]}

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stackloom.manifests.gate import TOKEN_PATH, Gate, gate_container, token_volume
+from stackloom.manifests.gate import TOKEN_MOUNT, Gate, gate_container, token_volume
 
 
 def env(gate: Gate) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def test_pods_are_looked_for_on_the_same_node():
 def test_the_gate_mounts_the_token_beside_its_program():
     mount = {"name": "programs", "mountPath": "/opt/stackloom/programs"}
     body = gate_container(Gate(services=("mariadb",), image="registry.example.org/toolbox:1"), [mount], {"x": 1})
-    assert body["volumeMounts"] == [mount, {"name": "kubernetes-api", "mountPath": TOKEN_PATH, "readOnly": True}]
+    assert body["volumeMounts"] == [mount, TOKEN_MOUNT]
     assert (body["image"], body["securityContext"]) == ("registry.example.org/toolbox:1", {"x": 1})
 
 

@@ -1,0 +1,121 @@
+"""How a service reaches what it calls: addresses as options, credentials as the environment of its processes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from stackloom.errors import Problem, StackloomError
+from stackloom.model.backend import backend
+from stackloom.model.credential import SecretKey
+from stackloom.model.names import BUS_OPTIONS, bus_secret, database_secret, user_secret
+from stackloom.model.service import BySize
+from stackloom.oslo.ini import Multi
+
+if TYPE_CHECKING:
+    from stackloom.constructs.context import ServiceContext
+
+
+def memcached_servers(ctx: ServiceContext) -> list[str]:
+    """The cache's instances, one by one: a client hashes keys over them, so the list must be the same everywhere."""
+    count = BySize(single=1, tiny=3, small=3, medium=3).of(ctx.deployment.spec.size)
+    return [f"memcached-{i}.{ctx.host('memcached')}:11211" for i in range(count)]
+
+
+def keystone_authtoken(ctx: ServiceContext) -> dict[str, Any]:
+    """The options of ``[keystone_authtoken]`` but for the password, which :func:`user_env` brings."""
+    user = ctx.service.user
+    if user is None:
+        raise StackloomError(
+            Problem(f"the service {ctx.name!r} validates tokens but has no `user`", "Add user=ServiceUser(...) to the Service")
+        )
+    return {
+        "auth_type": "password",
+        "auth_url": ctx.url("identity"),
+        "www_authenticate_uri": ctx.url("identity", public=True),
+        "username": user.name,
+        "user_domain_name": "service",
+        "project_name": "service",
+        "project_domain_name": "service",
+        "region_name": ctx.deployment.spec.region_name,
+        "service_type": ctx.service.type,
+        "service_token_roles": "service",
+        "service_token_roles_required": True,
+        "memcached_servers": ctx.memcached_servers(),
+    }
+
+
+def database_env(ctx: ServiceContext) -> dict[str, str | SecretKey]:
+    """The connection URLs of the service's databases, as oslo.config reads them from the environment."""
+    env: dict[str, str | SecretKey] = {}
+    for database in ctx.service.databases:
+        prefix = "" if database.group == "database" else f"{database.group.upper()}_"
+        secret = database_secret(ctx.service, database)
+        env |= {
+            f"{prefix}DB_USER": SecretKey(secret=secret, key="username"),
+            f"{prefix}DB_PASSWORD": SecretKey(secret=secret, key="password"),
+        }
+        where = f"{ctx.host(backend('database', ctx.name).service)}:3306/{database.name}"
+        env[f"OS_{database.group.upper()}__CONNECTION"] = (
+            f"mysql+pymysql://$({prefix}DB_USER):$({prefix}DB_PASSWORD)@{where}?charset=utf8"
+        )
+    return env
+
+
+def notifications(ctx: ServiceContext) -> dict[str, Any]:
+    """The options of ``[oslo_messaging_notifications]``: where the service reports what happens, and to which topics."""
+    features = ctx.deployment.spec.features
+    topics = ["notifications"]
+    if features.stacklight.enabled:
+        topics.append("stacklight_notifications")
+    if features.messaging.notifications.external.enabled:
+        topics += features.messaging.notifications.external.topics
+    cadf = features.logging.cadf
+    listened_to = len(topics) > 1 or ctx.deployment.has("metering") or (cadf.enabled and cadf.driver == "messagingv2")
+    drivers = [name for name, wanted in (("log", cadf.enabled and cadf.driver == "log"), ("messagingv2", listened_to)) if wanted]
+    if not drivers:
+        return {"driver": "noop"}
+    # A bus that is away must not stop the service: by default it would try for ever.
+    return {"driver": Multi(tuple(drivers)), **({"topics": topics, "retry": 3} if listened_to else {})}
+
+
+def bus_env(ctx: ServiceContext) -> dict[str, str | SecretKey]:
+    """The URLs of the service's own message bus and of the one for notifications, of those that it requires or uses."""
+    env: dict[str, str | SecretKey] = {}
+    wanted = ctx.service.requires | ctx.service.uses
+    for requirement, option in BUS_OPTIONS.items():
+        if requirement in wanted:
+            prefix, secret = requirement.upper(), bus_secret(ctx.service, requirement)
+            env |= {
+                f"{prefix}_USER": SecretKey(secret=secret, key="username"),
+                f"{prefix}_PASSWORD": SecretKey(secret=secret, key="password"),
+            }
+            bus = backend(requirement, ctx.name)
+            env[option] = f"rabbit://$({prefix}_USER):$({prefix}_PASSWORD)@{ctx.host(bus.service)}:{bus.port}/{ctx.name}"
+    return env
+
+
+def user_env(ctx: ServiceContext) -> dict[str, str | SecretKey]:
+    """The password of the service's account in Keystone, for ``[keystone_authtoken]``."""
+    if ctx.service.user is None:
+        return {}
+    return {"OS_KEYSTONE_AUTHTOKEN__PASSWORD": SecretKey(secret=user_secret(ctx.service), key="password")}
+
+
+def service_env(ctx: ServiceContext) -> dict[str, str | SecretKey]:
+    """All of the service's credentials, for its own processes on control-plane nodes."""
+    return {**ctx.database_env(), **ctx.bus_env(), **ctx.user_env()}
+
+
+def admin_env(ctx: ServiceContext) -> dict[str, str | SecretKey]:
+    """The cloud's administrator, for Jobs that register things in Keystone: label them with the task ``catalogue``.
+
+    The Secret is the identity service's; clients need all of its keys.
+    """
+    keys = ("username", "password", "project_name", "user_domain_name", "project_domain_name")
+    return {
+        "OS_AUTH_URL": ctx.url("identity"),
+        "OS_IDENTITY_API_VERSION": "3",
+        "OS_INTERFACE": "internal",
+        "OS_REGION_NAME": ctx.deployment.spec.region_name,
+        **{f"OS_{key.upper()}": SecretKey(secret="keystone-admin", key=key) for key in keys},
+    }
