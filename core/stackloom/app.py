@@ -240,7 +240,7 @@ class Cloud:
                     monitoring=self.deployment.spec.features.network_policies.monitoring_namespace,
                 )
             )
-        for credential in (*service_credentials(service), *context.credentials):
+        for credential in (*service_credentials(service, context.generation), *context.credentials):
             if any(other.name == credential.name for other in self.credentials):
                 what = f"the service {service.name!r} makes the credential {credential.name!r}, which is there already"
                 raise StackloomError(Problem(what, "Give it another name"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from stackloom.errors import Problem, StackloomError
 from stackloom.model.backend import backend
 from stackloom.model.credential import SecretKey
-from stackloom.model.names import BUS_OPTIONS, bus_secret, database_secret, user_secret
+from stackloom.model.names import BUS_OPTIONS, bus_secret, database_secret, of_generation, user_secret
 from stackloom.model.service import BySize
 from stackloom.oslo.ini import Multi
 
@@ -32,7 +32,7 @@ def keystone_authtoken(ctx: ServiceContext) -> dict[str, Any]:
         "auth_type": "password",
         "auth_url": ctx.url("identity"),
         "www_authenticate_uri": ctx.url("identity", public=True),
-        "username": user.name,
+        "username": of_generation(user.name, ctx.generation),
         "user_domain_name": "service",
         "project_name": "service",
         "project_domain_name": "service",
@@ -49,7 +49,7 @@ def database_env(ctx: ServiceContext) -> dict[str, str | SecretKey]:
     env: dict[str, str | SecretKey] = {}
     for database in ctx.service.databases:
         prefix = "" if database.group == "database" else f"{database.group.upper()}_"
-        secret = database_secret(ctx.service, database)
+        secret = database_secret(ctx.service, database, ctx.generation)
         env |= {
             f"{prefix}DB_USER": SecretKey(secret=secret, key="username"),
             f"{prefix}DB_PASSWORD": SecretKey(secret=secret, key="password"),
@@ -84,7 +84,7 @@ def bus_env(ctx: ServiceContext) -> dict[str, str | SecretKey]:
     wanted = ctx.service.requires | ctx.service.uses
     for requirement, option in BUS_OPTIONS.items():
         if requirement in wanted:
-            prefix, secret = requirement.upper(), bus_secret(ctx.service, requirement)
+            prefix, secret = requirement.upper(), bus_secret(ctx.service, requirement, ctx.generation)
             env |= {
                 f"{prefix}_USER": SecretKey(secret=secret, key="username"),
                 f"{prefix}_PASSWORD": SecretKey(secret=secret, key="password"),
@@ -98,7 +98,7 @@ def user_env(ctx: ServiceContext) -> dict[str, str | SecretKey]:
     """The password of the service's account in Keystone, for ``[keystone_authtoken]``."""
     if ctx.service.user is None:
         return {}
-    return {"OS_KEYSTONE_AUTHTOKEN__PASSWORD": SecretKey(secret=user_secret(ctx.service), key="password")}
+    return {"OS_KEYSTONE_AUTHTOKEN__PASSWORD": SecretKey(secret=user_secret(ctx.service, ctx.generation), key="password")}
 
 
 def service_env(ctx: ServiceContext) -> dict[str, str | SecretKey]:

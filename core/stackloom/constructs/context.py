@@ -49,7 +49,7 @@ class ServiceContext:
     """The deployment as one service sees it, and the vocabulary in which the service is written.
 
     ``component`` is the service's chart, for constructs that the vocabulary does not have; ``values`` is what the operator
-    changes of the service in ``spec.services``.
+    changes of the service in ``spec.services``; ``generation`` is that of its passwords.
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class ServiceContext:
         self.namespace = deployment.metadata.namespace
         self.release = deployment.spec.openstack_version
         self.values = deployment.values_of(service)
+        self.generation = deployment.generation_of(service.name)
         self.credentials: list[Credential] = []
         self.egress_ports: list[int] = []
         self.open_ports: list[int] = []

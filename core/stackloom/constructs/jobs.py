@@ -11,7 +11,7 @@ from stackloom.manifests.gate import Gate
 from stackloom.manifests.pod import Container, Env, Pod, Resources
 from stackloom.manifests.workloads import cron_job, job
 from stackloom.model.credential import SecretKey
-from stackloom.model.names import database_secret, user_secret
+from stackloom.model.names import database_secret, of_generation, retired_generations, user_secret
 from stackloom.model.service import Database
 
 if TYPE_CHECKING:
@@ -79,10 +79,11 @@ class Task(Part):
 
 def create_database(ctx: ServiceContext, database: Database) -> Task:
     """Make a database, and the user that owns it, in the MariaDB cluster."""
-    secret = database_secret(ctx.service, database)
+    secret = database_secret(ctx.service, database, ctx.generation)
+    retired = [of_generation(database.name, generation) for generation in retired_generations(ctx.generation)]
     return Task(
         ctx,
-        f"create-{database.name.replace('_', '-')}",
+        of_generation(f"create-{database.name.replace('_', '-')}", ctx.generation),
         image="toolbox",
         kind="database",
         command=["python3", "/opt/stackloom/programs/database.py"],
@@ -97,6 +98,7 @@ def create_database(ctx: ServiceContext, database: Database) -> Task:
             "DB_ADMIN_PASSWORD": SecretKey(secret="mariadb-admin", key="password"),
             "DB_USER": SecretKey(secret=secret, key="username"),
             "DB_PASSWORD": SecretKey(secret=secret, key="password"),
+            **({"DB_RETIRED_USERS": ",".join(retired)} if retired else {}),
         },
     )
 
@@ -124,21 +126,23 @@ def register_in_catalogue(ctx: ServiceContext) -> Task:
         if e.type
     ]
     user = ctx.service.user
-    users = [
-        {
-            "name": user.name,
-            "password_env": "SERVICE_PASSWORD",
-            "project": "service",
-            "domain": "service",
-            "roles": list(user.roles),
-        }
-        for user in ([user] if user else [])
-    ]
-    wanted = {"region": ctx.deployment.spec.region_name, "services": services, "users": users}
+    users, retired = [], []
+    if user:
+        name = of_generation(user.name, ctx.generation)
+        roles = list(user.roles)
+        users = [{"name": name, "password_env": "SERVICE_PASSWORD", "project": "service", "domain": "service", "roles": roles}]
+        retired = [{"name": of_generation(user.name, g), "domain": "service"} for g in retired_generations(ctx.generation)]
+    wanted = {
+        "region": ctx.deployment.spec.region_name,
+        "services": services,
+        "users": users,
+        **({"retired_users": retired} if retired else {}),
+    }
     path = "/etc/stackloom/catalogue.json"
     return Task(
         ctx,
-        "catalogue",
+        of_generation("catalogue", ctx.generation),
+        kind="catalogue",
         image="toolbox",
         command=["python3", "/opt/stackloom/programs/catalogue.py", path],
         config=[ctx.program("catalogue.py"), ctx.file(path, json.dumps(wanted, indent=2) + "\n")],
@@ -146,7 +150,7 @@ def register_in_catalogue(ctx: ServiceContext) -> Task:
         credentials=False,
         env={
             **ctx.admin_env(),
-            **({"SERVICE_PASSWORD": SecretKey(secret=user_secret(ctx.service), key="password")} if user else {}),
+            **({"SERVICE_PASSWORD": SecretKey(secret=user_secret(ctx.service, ctx.generation), key="password")} if user else {}),
         },
     )
 

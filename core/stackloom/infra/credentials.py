@@ -7,7 +7,7 @@ Operator copies from a store. ``existing``: somebody else puts the Secrets there
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from stackloom.constructs.apis import PUBLIC_TLS_SECRET
@@ -19,7 +19,7 @@ from stackloom.manifests.pod import Container, Pod, Resources
 from stackloom.manifests.workloads import Body, Identity, job
 from stackloom.model.backend import backend
 from stackloom.model.credential import Credential, Value
-from stackloom.model.names import BUS_OPTIONS, bus_secret, database_secret, user_secret
+from stackloom.model.names import BUS_OPTIONS, bus_secret, database_secret, of_generation, user_secret, valid_generations
 from stackloom.model.service import Service
 
 if TYPE_CHECKING:
@@ -56,24 +56,25 @@ def _taken(given: ValueFrom | str) -> Value:
     return Value.copied(ref.name, ref.key)
 
 
-def service_credentials(service: Service) -> list[Credential]:
-    """What follows from a service's record: the users of its databases, its account in Keystone, what it declares itself."""
-    made = [
-        Credential(
-            name=database_secret(service, database),
-            keys={"username": Value.constant(database.name), "password": Value.password()},
-            readers=frozenset({service.name}),
-        )
-        for database in service.databases
-    ]
-    for requirement in sorted(BUS_OPTIONS.keys() & (service.requires | service.uses)):
-        keys = {"username": Value.constant(service.name), "password": Value.password()}
-        readers = frozenset({service.name, backend(requirement, service.name).component})
-        made.append(Credential(name=bus_secret(service, requirement), keys=keys, readers=readers))
+def service_credentials(service: Service, generation: int) -> list[Credential]:
+    """What follows from a service's record: its accounts, as far as they are valid, and what it declares itself."""
+    return [*(c for g in valid_generations(generation) for c in _accounts(service, g)), *service.credentials]
+
+
+def _accounts(service: Service, generation: int) -> Iterator[Credential]:
+    """The users of its databases and of its buses, and its account in Keystone."""
+
+    def account(secret: str, user: str, *readers: str) -> Credential:
+        keys = {"username": Value.constant(of_generation(user, generation)), "password": Value.password()}
+        return Credential(name=secret, keys=keys, readers=frozenset({service.name, *readers}))
+
+    for database in service.databases:
+        yield account(database_secret(service, database, generation), database.name)
+    for requirement in sorted(BUS_OPTIONS.keys() & service.needs):
+        bus = backend(requirement, service.name).component
+        yield account(bus_secret(service, requirement, generation), service.name, bus)
     if service.user:
-        keys = {"username": Value.constant(service.user.name), "password": Value.password()}
-        made.append(Credential(name=user_secret(service), keys=keys, readers=frozenset({service.name})))
-    return [*made, *service.credentials]
+        yield account(user_secret(service, generation), service.user.name)
 
 
 def _wanted(credentials: Iterable[Credential]) -> str:
@@ -96,8 +97,10 @@ def _made(value: Value) -> dict[str, Any]:
         made["length"] = value.length
     if value.text:
         made["text"] = value.text
-    if value.kind == "copy":
+    if value.source[0]:
         made["source"] = list(value.source)
+    if value.kind == "certificate" and value.source[0]:
+        made["usages"] = list(value.usages)
     return made
 
 
@@ -149,7 +152,7 @@ def build_credentials(
     component.add(objects.service_account(who))
     # Secrets cannot be created under a rule that names them; reading and completing them is held to those of this cloud.
     names = sorted(
-        {c.name for c in credentials} | {v.source[0] for c in credentials for v in c.keys.values() if v.kind == "copy"}
+        {c.name for c in credentials} | {v.source[0] for c in credentials for v in c.keys.values() if v.source[0]}
     )
     component.add(
         objects.role(

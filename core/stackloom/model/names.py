@@ -1,25 +1,49 @@
-"""Names that follow from a service's record: the Secrets that the core makes for it."""
+"""Names that follow from a service's record: the Secrets that the core makes for it, and the accounts in them.
+
+Passwords have generations. Each is a Secret and an account of its own, so that those of before stay valid while Pods roll.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from stackloom.model.service import Database, Service
-
-
-def database_secret(service: Service, database: Database) -> str:
-    """The Secret with the user and the password of a database."""
-    part = "" if database.group == "database" else f"-{database.name.replace('_', '-')}"
-    return f"{service.name}{part}-database"
-
-
-def user_secret(service: Service) -> str:
-    """The Secret with the account of a service in Keystone."""
-    return f"{service.name}-service-user"
-
 
 # The option that each kind of bus sets, as oslo.config reads it from the environment.
 BUS_OPTIONS = {"messaging": "OS_DEFAULT__TRANSPORT_URL", "notifications": "OS_OSLO_MESSAGING_NOTIFICATIONS__TRANSPORT_URL"}
 
 
-def bus_secret(service: Service, requirement: str) -> str:
+def of_generation(name: str, generation: int) -> str:
+    """The name of an account, or of what goes with it, in a generation: the first has no number."""
+    return f"{name}-{generation}" if generation > 1 else name
+
+
+def valid_generations(current: int) -> Sequence[int]:
+    """The generations whose accounts may log in: the current one, and the one before, with which Pods run until they rolled."""
+    return range(max(1, current - 1), current + 1)
+
+
+def retired_generations(current: int) -> Sequence[int]:
+    """The generations whose accounts are removed."""
+    return range(1, current - 1)
+
+
+def has_passwords(service: Service) -> bool:
+    """Whether the service logs in anywhere, so that its passwords can be rotated."""
+    return bool(service.databases or service.user or service.needs & BUS_OPTIONS.keys())
+
+
+def database_secret(service: Service, database: Database, generation: int) -> str:
+    """The Secret with the user and the password of a database."""
+    part = "" if database.group == "database" else f"-{database.name.replace('_', '-')}"
+    return of_generation(f"{service.name}{part}-database", generation)
+
+
+def user_secret(service: Service, generation: int) -> str:
+    """The Secret with the account of a service in Keystone."""
+    return of_generation(f"{service.name}-service-user", generation)
+
+
+def bus_secret(service: Service, requirement: str, generation: int) -> str:
     """The Secret with the service's user and password on a bus (``messaging`` or ``notifications``)."""
-    return f"{service.name}-{requirement}"
+    return of_generation(f"{service.name}-{requirement}", generation)

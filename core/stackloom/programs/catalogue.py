@@ -7,7 +7,8 @@ Reads the path of a JSON file,
                    "endpoints": {"internal": URL, "public": URL, "admin": URL}}],
      "roles": ["creator"],
      "users": [{"name": "glance", "password_env": "GLANCE_PASSWORD", "domain": "service", "project": "service",
-                "roles": ["admin", "service"]}]}
+                "roles": ["admin", "service"]}],
+     "retired_users": [{"name": "glance-1", "domain": "service"}]}
 
 and makes Keystone hold just that: an endpoint whose URL changes is changed in place, so that no moment is without it, and what
 stands there twice is removed. ``project`` may be null: the roles are then held on the domain. OS_* is the administrator.
@@ -150,6 +151,16 @@ def register(keystone: Keystone, document: Mapping[str, Any]) -> None:
     role_ids = ensure_roles(keystone, {*document.get("roles", []), *(role for user in users for role in user["roles"])})
     for user, password in zip(users, passwords, strict=True):
         register_user(keystone, user, password, role_ids)
+    for user in document.get("retired_users", []):
+        remove_user(keystone, user["name"], user["domain"])
+
+
+def remove_user(keystone: Keystone, name: str, domain_name: str) -> None:
+    """Remove a user, and every token with it."""
+    for domain in keystone.find("domains", name=domain_name):
+        for user in keystone.find("users", name=name, domain_id=domain["id"]):
+            keystone.delete(f"users/{user['id']}")
+            say(f"removed user {name}")
 
 
 def main(arguments: list[str]) -> None:

@@ -1,6 +1,7 @@
 """Make a database and the account that owns it: ``database.py``, in an image with PyMySQL.
 
-DB_HOST, DB_PORT, DB_ADMIN_USER and DB_ADMIN_PASSWORD say where and as whom; DB_NAME, DB_USER and DB_PASSWORD what to make. A
+DB_HOST, DB_PORT, DB_ADMIN_USER and DB_ADMIN_PASSWORD say where and as whom; DB_NAME, DB_USER and DB_PASSWORD what to make;
+DB_RETIRED_USERS, names with commas between them, the accounts of before that are dropped once the new one is there. A
 password is set only where logging in with it fails, so running it again changes nothing, and a rotated password takes effect.
 
 The character set is utf8mb3, which most services' migrations give their tables by name: in a utf8mb4 database some tables of a
@@ -9,6 +10,7 @@ service would have the one and some the other, and MariaDB refuses foreign keys 
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 
@@ -20,6 +22,7 @@ CHARACTER_SET, COLLATION = "utf8mb3", "utf8mb3_general_ci"
 PATIENCE_SECONDS = 300
 CONNECT_SECONDS = 10
 IDENTIFIER = re.compile(r"[A-Za-z0-9_]{1,64}")
+USER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 SYSTEM_DATABASES = frozenset({"information_schema", "mysql", "performance_schema", "sys"})
 SYSTEM_USERS = frozenset({"mariadb.sys", "mysql", "root"})
 UNKNOWN_COM_ERROR = 1047  # Galera: the node has not joined, or has lost its peers
@@ -58,17 +61,21 @@ class Wanted:
     database: str
     user: str
     password: str = field(repr=False)
+    retired: tuple[str, ...] = ()
 
     def check(self) -> None:
         """Raise Failure for names that are not plain, or belong to the server itself."""
-        for what, name, taken in (
-            ("DB_NAME", self.database, SYSTEM_DATABASES),
-            ("DB_USER", self.user, SYSTEM_USERS | {self.admin}),
-        ):
-            if not IDENTIFIER.fullmatch(name):
-                raise Failure(f"{what} is {name!r}: use 1 to 64 letters, digits and underscores")
-            if name.lower() in taken:
+        if not IDENTIFIER.fullmatch(self.database):
+            raise Failure(f"DB_NAME is {self.database!r}: use 1 to 64 letters, digits and underscores")
+        if self.database.lower() in SYSTEM_DATABASES:
+            raise Failure(f"DB_NAME is {self.database!r}, which belongs to the server")
+        for what, name in (("DB_USER", self.user), *(("DB_RETIRED_USERS", user) for user in self.retired)):
+            if not USER.fullmatch(name):
+                raise Failure(f"{what} is {name!r}: use 1 to 64 letters, digits, dashes and underscores")
+            if name.lower() in SYSTEM_USERS | {self.admin}:
                 raise Failure(f"{what} is {name!r}, which belongs to the server")
+        if self.user in self.retired:
+            raise Failure(f"DB_RETIRED_USERS has {self.user!r}, which DB_USER wants to be there")
 
 
 def statements(database: str) -> tuple[str, str, str]:
@@ -126,7 +133,17 @@ def make(wanted: Wanted) -> None:
         except pymysql.MySQLError as error:
             raise _failure(wanted, wanted.admin, error) from error
     connect(wanted, wanted.user, wanted.password, wanted.database).close()
+    _retire(wanted)
     say(f"user {wanted.user} has all rights on database {wanted.database}")
+
+
+def _retire(wanted: Wanted) -> None:
+    """Drop the accounts of before: whoever is connected as one of them stays so, and nobody connects any more."""
+    with connect(wanted, wanted.admin, wanted.admin_password) as admin, admin.cursor() as cursor:
+        for user in wanted.retired:
+            if cursor.execute("SELECT 1 FROM mysql.user WHERE User = %s AND Host = '%%'", (user,)):
+                cursor.execute("DROP USER IF EXISTS %s@'%%'", (user,))
+                say(f"dropped user {user}")
 
 
 def _can_log_in(wanted: Wanted) -> bool:
@@ -150,6 +167,7 @@ def main(_arguments: list[str]) -> None:
         database=database,
         user=user,
         password=password,
+        retired=tuple(filter(None, os.environ.get("DB_RETIRED_USERS", "").split(","))),
     )
     wanted.check()
     patiently(lambda: make(wanted), NotReady, seconds=PATIENCE_SECONDS)

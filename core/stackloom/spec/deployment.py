@@ -193,6 +193,10 @@ class OpenStackDeployment(SpecModel):
                 found.append((label, NodeSettings(features, chart.values.conf if chart else {})))
         return found
 
+    def generation_of(self, service: str) -> int:
+        """The generation of the passwords of the service of this name, from 1 on."""
+        return self.spec.credentials.rotation.get(service, 1)
+
     def policies_of(self, service: Service) -> Rules:
         """The rules that ``spec.features.policies`` changes of the service."""
         rules: Rules | None = getattr(self.spec.features.policies, subtree(service.name), None)

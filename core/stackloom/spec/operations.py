@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-from stackloom.fields import DnsLabel, NonEmpty, ObjectName, SpecModel, refuse
+from stackloom.fields import DnsLabel, NonEmpty, ObjectName, Positive, SpecModel, refuse
 from stackloom.spec.values import ImageReference
 
 
@@ -51,6 +51,9 @@ class Credentials(SpecModel):
     Secrets Operator copies them from a store; ``existing``: they are there, made by others."""
     external_secrets: ExternalSecrets | None = None
     """The store; required with the provider ``external-secrets``, and refused with another."""
+    rotation: dict[NonEmpty, Positive] = Field(default_factory=dict)
+    """The generation of a service's passwords, by the service's name: 1 unless given. Raise it by one, and all of them are made
+    anew. Those of the generation before stay valid until the next rotation, older ones are removed."""
 
 
 def _repository(value: str) -> str:
@@ -110,7 +113,11 @@ class Images(SpecModel):
     registry: Annotated[str, AfterValidator(_registry)] | None = None
     """A mirror: it takes the place of the registry in the names of all images."""
     digests: dict[ImageReference, Annotated[str, AfterValidator(_digest)]] = Field(default_factory=dict)
-    """Digests by image reference: what runs is then named by its content."""
+    """Digests by image reference, as published or as the mirror names it: what runs is then named by its content."""
+    require_digests: bool = False
+    """Refuse an output in which an image is named without a digest."""
+    precache: bool = True
+    """Have every node pull the images that can run there before it needs them."""
 
 
 class PluginSettings(SpecModel):

@@ -12,14 +12,15 @@ from pydantic import ConfigDict, Field, WithJsonSchema, create_model
 from typing_extensions import TypedDict
 
 from stackloom.errors import Problem, StackloomError
-from stackloom.fields import NonEmpty, SpecModel
+from stackloom.fields import NonEmpty, Positive, SpecModel
+from stackloom.model.names import has_passwords
 from stackloom.model.service import Service
 from stackloom.spec import cr
 from stackloom.spec.database import CleanupSettings, Database
 from stackloom.spec.deployment import OpenStackDeployment, Readiness, Spec, Timeouts
 from stackloom.spec.features import Features, Logging, Policies, Rules, ServiceLogging, subtree
 from stackloom.spec.nodes import PLACEHOLDER, NodeLabel, NodeOverride
-from stackloom.spec.operations import PluginSettings
+from stackloom.spec.operations import Credentials, PluginSettings
 from stackloom.spec.values import Chart, NodeChart
 
 
@@ -43,6 +44,7 @@ def whole_tree(services: Sequence[Service], plugins: Collection[str] = ()) -> ty
         services=_by_type("ServiceValues", Chart, services),
         nodes=dict[NodeLabel, _node_override(services)],  # type: ignore[misc]
         timeouts=_narrowed(Timeouts, application_readiness=_keyed("ApplicationReadiness", {s.name: Readiness for s in services})),
+        credentials=_narrowed(Credentials, rotation=_keyed("Rotation", {s.name: Positive for s in services if has_passwords(s)})),
         plugins=_narrowed(
             PluginSettings, {name: (dict[str, Any], "What this plugin reads.") for name in plugins if name != "disabled"}
         ),

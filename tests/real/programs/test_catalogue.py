@@ -110,6 +110,18 @@ def test_a_rotated_password_takes_effect(keystone: KeystoneServer, programs: Pro
     assert keystone.api("six", "second", "service", "service").get_token()
 
 
+def test_accounts_of_before_are_removed_and_the_one_before_the_last_stays(keystone: KeystoneServer, programs: Programs) -> None:
+    wanted = document("rotated")
+    users = [{**wanted["users"][0], "name": name} for name in ("rotated", "rotated-2", "rotated-3")]
+    register(keystone, programs, {**wanted, "users": users})
+    retired = [{"name": name, "domain": "service"} for name in ("rotated", "never-there")]
+    result = register(keystone, programs, {**wanted, "users": users[2:], "retired_users": retired})
+    assert (result.returncode, "removed user rotated\n" in result.stdout) == (0, True)
+    (domain,) = keystone.api().get("/domains?name=service").json()["domains"]
+    names = {user["name"] for user in keystone.api().get(f"/users?domain_id={domain['id']}").json()["users"]}
+    assert {name for name in names if name.startswith("rotated")} == {"rotated-2", "rotated-3"}
+
+
 def test_nobody_can_lock_a_service_out_by_guessing(keystone: KeystoneServer, programs: Programs) -> None:
     register(keystone, programs, document("twelve"))
     for _ in range(4):  # more often than this Keystone allows

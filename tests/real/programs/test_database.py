@@ -56,6 +56,18 @@ def test_a_rotated_password_takes_effect(mariadb: DatabaseServer, programs: Prog
     assert mariadb.query("SELECT 1", user="four", password="sec'ond %s", database="four") == [(1,)]
 
 
+def test_accounts_of_before_are_dropped_once_the_new_one_is_there(mariadb: DatabaseServer, programs: Programs) -> None:
+    for user in ("six", "six-2", "six-3"):
+        make(mariadb, programs, "six", user, "p")
+    more = {"DB_NAME": "six", "DB_USER": "six-4", "DB_PASSWORD": "p", "DB_RETIRED_USERS": "six,six-2,gone"}
+    result = programs.run("database", env=settings(mariadb, **more))
+    assert (result.returncode, result.stdout) == (
+        0,
+        "dropped user six\ndropped user six-2\nuser six-4 has all rights on database six\n",
+    )
+    assert mariadb.query("SELECT User FROM mysql.user WHERE User LIKE 'six%' ORDER BY User") == [("six-3",), ("six-4",)]
+
+
 def test_one_account_can_own_two_databases(mariadb: DatabaseServer, programs: Programs) -> None:
     assert [make(mariadb, programs, name, "five", "p").returncode for name in ("five", "five_cell0")] == [0, 0]
     assert mariadb.query("SELECT 1", user="five", password="p", database="five") == [(1,)]

@@ -1,0 +1,54 @@
+"""The passwords of a service in their third generation: what refers to which of them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from stackloom.infra.credentials import service_credentials
+from tests.core.constructs.conftest import GLANCE, Build, Built
+
+API = "Deployment/glance-api"
+THIRD = {"credentials": {"rotation": {"glance": 3}}}
+
+
+def build(ctx):
+    config = ctx.oslo_config("glance-api.conf", {"keystone_authtoken": ctx.keystone_authtoken()})
+    ctx.register_in_catalogue()
+    ctx.api(config=config, wsgi="glance.wsgi.api:application", after=[ctx.migrate_database(["glance-manage", "sync"], config=[])])
+
+
+@pytest.fixture
+def rotated(build_service: Build) -> Built:
+    return build_service(build, spec=THIRD)
+
+
+def test_pods_read_the_current_generation(rotated: Built):
+    secrets = {"DB_PASSWORD": "database", "MESSAGING_PASSWORD": "messaging", "OS_KEYSTONE_AUTHTOKEN__PASSWORD": "service-user"}
+    assert {name: f"glance-{secret}-3/password" for name, secret in secrets.items()}.items() <= rotated.env(API).items()
+    (config,) = (file.text for key, file in rotated.context.config_files.items() if key == "glance-api.conf")
+    assert "username = glance-3\n" in config
+
+
+def test_pods_wait_for_the_account_of_their_generation(rotated: Built):
+    assert rotated.waits_for("Job/glance-db-sync")["GATE_JOBS"] == "glance-create-glance-3"
+
+
+def test_accounts_of_before_the_last_one_are_removed(rotated: Built):
+    assert rotated.env("Job/glance-create-glance-3")["DB_RETIRED_USERS"] == "glance"
+    wanted = json.loads(rotated.context.config_files["catalogue.json"].text)
+    assert [user["name"] for user in wanted["users"]] == ["glance-3"]
+    assert wanted["retired_users"] == [{"name": "glance", "domain": "service"}]
+
+
+def test_the_secrets_of_two_generations_are_there():
+    names = {c.name: c.keys["username"].text for c in service_credentials(GLANCE, 3)}
+    accounts = {"glance-database": "glance", "glance-messaging": "glance", "glance-service-user": "glance"}
+    assert names == {f"{secret}-{g}": f"{user}-{g}" for secret, user in accounts.items() for g in (2, 3)}
+
+
+def test_the_first_generation_has_no_number_and_removes_nobody(build_service: Build):
+    first = build_service(build)
+    assert "DB_RETIRED_USERS" not in first.env("Job/glance-create-glance")
+    assert "retired_users" not in json.loads(first.context.config_files["catalogue.json"].text)
