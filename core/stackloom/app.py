@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from stackloom import checks, images, incluster, publish
 from stackloom.attribution import attributed, blaming, collecting
-from stackloom.constructs.apis import INGRESS_CLASS
 from stackloom.constructs.component import Component, body_of, manifest_text, new_app, outline, validate
 from stackloom.constructs.context import ServiceContext
+from stackloom.constructs.routes import class_name, existing_objects
 from stackloom.errors import Problem, StackloomError, did_you_mean
 from stackloom.graph import BASE_LEVEL, Graph
 from stackloom.infra.argocd import COMPONENT as ARGOCD
@@ -24,10 +24,12 @@ from stackloom.infra.argocd import build_argocd
 from stackloom.infra.base import build_base
 from stackloom.infra.credentials import COMPONENT as CREDENTIALS
 from stackloom.infra.credentials import build_credentials, cloud_credentials, service_credentials
+from stackloom.infra.image_cache import COMPONENT as IMAGE_CACHE
+from stackloom.infra.image_cache import build_image_cache
 from stackloom.infra.network import service_policy
 from stackloom.infra.offered import with_infrastructure
 from stackloom.manifests import objects
-from stackloom.manifests.files import ConfigFile
+from stackloom.manifests.programs import program_files
 from stackloom.manifests.workloads import Identity
 from stackloom.model.backend import BACKENDS, backend
 from stackloom.model.credential import Credential
@@ -153,7 +155,17 @@ class Cloud:
                 found += _output_of(chart, charts[chart])
         if problems:
             raise StackloomError(problems)
-        return found
+        return self._with_image_cache(found)
+
+    def _with_image_cache(self, output: list[Output]) -> list[Output]:
+        """``output`` with the component that pulls its images, which is made of all that is there."""
+        component = self.components.get(IMAGE_CACHE)
+        if component is None:
+            return output
+        build_image_cache(component, self._labels(IMAGE_CACHE), self.deployment, output)
+        set_waves(component)
+        rest = [o for o in output if o.component != IMAGE_CACHE]
+        return sorted([*rest, *_output_of(component, list(component.manifests))], key=lambda o: o.component)
 
     def _source_of(self, service: str) -> str:
         return str(self.plugins.origin_of(service) or "")
@@ -190,11 +202,15 @@ class Cloud:
             with collecting(problems), self._blaming(service, f"while building {service.name!r}"):
                 self._build_service(service)
         self._build_credentials(credentials)
+        if self.deployment.spec.images.precache:
+            self._component(IMAGE_CACHE, BASE_LEVEL)
         if problems:
             raise StackloomError(problems)
         self._set_waves()
         if argocd:
-            levels = {name: component.level for name, component in self.components.items() if component.manifests}
+            levels = {
+                name: component.level for name, component in self.components.items() if component.manifests or name == IMAGE_CACHE
+            }
             build_argocd(argocd, self._labels(ARGOCD), self.deployment, levels)
 
     def _set_waves(self) -> None:
@@ -249,18 +265,16 @@ class Cloud:
     def _build_credentials(self, component: Component) -> None:
         who = Identity(name=CREDENTIALS, namespace=self.deployment.metadata.namespace, labels=self._labels(CREDENTIALS))
         spec = self.deployment.spec
-        toolbox = images.moved(images.TOOLBOX.reference(spec.openstack_version), spec.images.registry)
-        names = incluster.with_imports("credentials.py", self._programs)
-        program = [
-            ConfigFile(f"{incluster.PROGRAMS_DIRECTORY}/{n}", incluster.PROGRAMS_CONFIG_MAP, n, self._programs[n]) for n in names
-        ]
-        build_credentials(
-            component, who, self.deployment, self.credentials, image=images.pinned(toolbox, spec.images.digests), program=program
-        )
+        toolbox = images.placed(images.TOOLBOX.reference(spec.openstack_version), spec.images.registry, spec.images.digests)
+        program = program_files("credentials.py", self._programs)
+        build_credentials(component, who, self.deployment, self.credentials, image=toolbox, program=program)
 
     def _check_context(self) -> checks.CheckContext:
         return checks.CheckContext(
-            namespace=self.deployment.metadata.namespace, credentials=tuple(self.credentials), externals=self._externals()
+            namespace=self.deployment.metadata.namespace,
+            credentials=tuple(self.credentials),
+            externals=self._externals(),
+            images=self.deployment.spec.images,
         )
 
     def _externals(self) -> checks.External:
@@ -273,7 +287,8 @@ class Cloud:
                 **({chosen.store.kind: [chosen.store.name]} if chosen else {}),
                 "Service": sorted(backends),
                 "Secret": sorted(referenced_secrets(self.deployment)),
-                "IngressClass": [INGRESS_CLASS],
+                "IngressClass": [class_name(self.deployment)],
+                **existing_objects(self.deployment),
                 "StorageClass": [self.deployment.spec.local_volume_storage_class],
                 "Namespace": [self.deployment.spec.argocd.namespace],
             }

@@ -12,9 +12,11 @@ import typer
 from typer.main import get_command_name
 from typer.models import CommandInfo
 
-from stackloom import plugins
+from stackloom import image_list, plugins
 from stackloom.attribution import collecting
+from stackloom.checks.images import UsedImage, used_images
 from stackloom.errors import Problem, StackloomError
+from stackloom.image_list import Format
 from stackloom.infra.offered import with_infrastructure
 from stackloom.spec.reference import reference as reference_text
 from stackloom.spec.schema import json_schema
@@ -27,6 +29,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+DeploymentFile = Annotated[str, typer.Argument(help="The deployment's file.", envvar="STACKLOOM_DEPLOYMENT")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead of standard output.")]
 
 
@@ -39,7 +42,7 @@ def _emit(text: str, output: Path | None) -> None:
 
 @app.command()
 def synth(
-    deployment: Annotated[str, typer.Argument(help="The deployment's file.", envvar="STACKLOOM_DEPLOYMENT")] = "deployment.yaml",
+    deployment: DeploymentFile = "deployment.yaml",
     allow_removal: Annotated[
         list[str] | None,
         typer.Option("--allow-removal", metavar="COMPONENT", help="Let this component leave the output. May be repeated."),
@@ -62,6 +65,34 @@ def schema(output: Output = None) -> None:
 def reference(output: Output = None) -> None:
     """Print the reference of every field of a deployment, as Markdown."""
     _emit(reference_text(with_infrastructure(plugins.load().services)), output)
+
+
+@app.command("images")
+def list_images(
+    deployment: DeploymentFile = "deployment.yaml",
+    format_: Annotated[
+        Format,
+        typer.Option("--format", "-f", help="crane and skopeo: a script that copies them; skopeo-sync: the list it reads."),
+    ] = Format.TABLE,
+    registry: Annotated[
+        str | None, typer.Option(metavar="HOST[:PORT][/PATH]", help="The registry to copy to. [default: spec.images.registry]")
+    ] = None,
+    output: Output = None,
+) -> None:
+    """List every image, who runs it and on which nodes; or write what copies them to a registry of yours."""
+    from stackloom.app import Cloud  # noqa: PLC0415 - starts Node.js
+
+    cloud = Cloud(deployment)
+
+    def used(place: str | None) -> list[UsedImage]:
+        """The images of this cloud when it takes them from another registry."""
+        spec, own = cloud.deployment.spec, cloud.deployment.spec.images
+        moved = spec.model_copy(update={"images": own.model_copy(update={"registry": place})})
+        there = cloud if place == own.registry else Cloud(cloud.deployment.model_copy(update={"spec": moved}))
+        return used_images(there.output())
+
+    here = cloud.deployment.spec.images.registry
+    _emit(image_list.text(format_, used, here, registry or here), output)
 
 
 @app.command("plugins")

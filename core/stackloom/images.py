@@ -25,18 +25,24 @@ TOOLBOX = openstack_image("openstack-client")
 PYTHON = Image("docker.io/library/python", "3.13-slim-bookworm")
 
 
-def _names_registry(part: str) -> bool:
-    return "." in part or ":" in part or part == "localhost"
+def registry_and_path(reference: str) -> tuple[str, str]:
+    """The registry of an image, which is Docker Hub where it names none, and the rest of the reference."""
+    first, slash, rest = reference.partition("/")
+    if slash and ("." in first or ":" in first or first == "localhost"):
+        return first, rest
+    return "docker.io", reference
 
 
 def moved(reference: str, registry: str | None) -> str:
     """``reference`` as another registry (``host[:port][/prefix]``) holds it: under the same path."""
-    if not registry:
-        return reference
-    first, slash, rest = reference.partition("/")
-    return f"{registry.rstrip('/')}/{rest if slash and _names_registry(first) else reference}"
+    return f"{registry.rstrip('/')}/{registry_and_path(reference)[1]}" if registry else reference
 
 
 def pinned(reference: str, digests: Mapping[str, str]) -> str:
     """``reference`` with the digest that is recorded for it, tag kept for the reader."""
     return f"{reference}@{digests[reference]}" if reference in digests and "@" not in reference else reference
+
+
+def placed(reference: str, registry: str | None, digests: Mapping[str, str]) -> str:
+    """``reference`` as manifests name it: at another registry, and with its digest, recorded under this name or that one."""
+    return pinned(moved(pinned(reference, digests), registry), digests)

@@ -41,8 +41,9 @@ def test_each_object_is_written_as_a_file_of_its_component(workplace: Path) -> N
     written = cloud.synth()
     files = {name: yaml.safe_load(text) for name, text in tree(workplace / "dist").items()}
     assert files == {o.file: o.body for o in cloud.output()}
-    assert str(written) == f"dist: {len(files)} objects in 3 components"
-    assert {name.split("/")[0] for name in files} == {"base", "credentials", "keystone"}
+    components = {name.split("/")[0] for name in files}
+    assert {"base", "credentials", "keystone"} < components
+    assert str(written) == f"dist: {len(files)} objects in {len(components)} components"
 
 
 def test_a_deployment_written_in_python_gives_the_same_objects(workplace: Path) -> None:
@@ -275,7 +276,7 @@ def test_argo_cd_takes_a_chart_of_ones_own_too(workplace: Path) -> None:
     a_chart(cloud)
     applications = {o.name: o.body["spec"]["source"]["path"] for o in cloud.output() if o.kind == "Application"}
     assert applications["cloud-mine"] == "dist/mine"
-    assert set(applications) == {"cloud-base", "cloud-credentials", "cloud-keystone", "cloud-mine"}
+    assert set(applications) == {f"cloud-{component}" for component in {o.component for o in cloud.output()} - {"argocd"}}
 
 
 # -- Plugins -----------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from stackloom.images import moved, openstack_image, pinned
+from stackloom.images import moved, openstack_image, pinned, placed, registry_and_path
 from stackloom.model.image import Image
 
 DIGEST = "sha256:" + "0" * 64
@@ -50,3 +50,16 @@ def test_a_digest_is_added_to_the_tag():
 @pytest.mark.parametrize("reference", ["quay.io/x:2", f"quay.io/x:1@{DIGEST}"])
 def test_an_image_without_a_digest_of_its_own_or_with_one_already_is_left_alone(reference: str):
     assert pinned(reference, {"quay.io/x:1": DIGEST}) == reference
+
+
+@pytest.mark.parametrize("name", ["quay.io/x:1", "mirror.example.org/x:1"])
+def test_a_digest_is_recorded_under_the_name_of_the_published_image_or_of_the_mirrors(name: str):
+    assert placed("quay.io/x:1", "mirror.example.org", {name: DIGEST}) == f"mirror.example.org/x:1@{DIGEST}"
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [("quay.io/a/x:1", ("quay.io", "a/x:1")), ("library/x:1", ("docker.io", "library/x:1")), ("x:1", ("docker.io", "x:1"))],
+)
+def test_an_image_that_names_no_registry_is_docker_hubs(name: str, parts: tuple[str, str]):
+    assert registry_and_path(name) == parts

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stackloom.checks import gates, identity, invariants, names_legal, readers, references, schemas, secrets_clear, selectors
+from stackloom.checks import (
+    connections,
+    digests,
+    gates,
+    identity,
+    invariants,
+    names_legal,
+    readers,
+    references,
+    schemas,
+    secrets_clear,
+    selectors,
+)
 from stackloom.checks.context import CheckContext, External
 from stackloom.checks.index import Index
 from stackloom.errors import Problem
@@ -12,7 +24,7 @@ from stackloom.model.output import Output
 
 __all__ = ["CHECKS", "CheckContext", "External", "run_all"]
 
-CHECKS = (schemas, identity, names_legal, references, readers, gates, selectors, secrets_clear, invariants)
+CHECKS = (schemas, identity, names_legal, references, readers, gates, selectors, connections, secrets_clear, invariants, digests)
 
 
 def run_all(output: Sequence[Output], context: CheckContext) -> list[Problem]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from stackloom.model.credential import Credential
+from stackloom.spec.operations import Images
 
 # What every cluster has without anybody's doing.
 _BUILT_IN: Mapping[str, frozenset[str]] = {
@@ -38,8 +39,9 @@ class External:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CheckContext:
-    """The namespace of the deployment, the credentials that it needs, and what it finds in the cluster."""
+    """The namespace of the deployment, the credentials that it needs, what it finds in the cluster, what it says of images."""
 
     namespace: str
     credentials: tuple[Credential, ...] = ()
     externals: External = field(default_factory=External)
+    images: Images = field(default_factory=Images)

@@ -15,10 +15,10 @@ from stackloom.constructs.workers import Agent, StatefulService, Worker
 from stackloom.errors import Problem, StackloomError, did_you_mean
 from stackloom.fields import LogLevel, SpecModel
 from stackloom.graph import Graph
-from stackloom.incluster import PROGRAMS_CONFIG_MAP, PROGRAMS_DIRECTORY, with_imports
 from stackloom.manifests import objects
 from stackloom.manifests.files import ConfigFile
 from stackloom.manifests.gate import Gate
+from stackloom.manifests.programs import program_files
 from stackloom.manifests.workloads import Identity
 from stackloom.model.credential import Credential, Value
 from stackloom.model.image import Image
@@ -130,10 +130,10 @@ class ServiceContext:
             raise StackloomError(
                 Problem(f"the service {self.name!r} has no image for the role {role!r}", did_you_mean(role, known))
             )
-        wanted = self.values.images.get(role) or images.moved(
-            known[role].reference(self.release), self.deployment.spec.images.registry
-        )
-        return images.pinned(wanted, self.deployment.spec.images.digests)
+        settings = self.deployment.spec.images
+        if own := self.values.images.get(role):
+            return images.pinned(own, settings.digests)
+        return images.placed(known[role].reference(self.release), settings.registry, settings.digests)
 
     def by_size(self, numbers: BySize | int) -> int:
         """The number for this deployment's size."""
@@ -216,10 +216,7 @@ class ServiceContext:
 
     def program(self, name: str) -> tuple[ConfigFile, ...]:
         """One of the core's programs and the modules it imports, as files in ``/opt/stackloom/programs``."""
-        return tuple(
-            ConfigFile(f"{PROGRAMS_DIRECTORY}/{n}", PROGRAMS_CONFIG_MAP, n, self._programs[n])
-            for n in with_imports(name, self._programs)
-        )
+        return program_files(name, self._programs)
 
     # -- Secrets -------------------------------------------------------------------------------------------------------
 

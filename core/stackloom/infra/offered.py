@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stackloom.errors import Problem, StackloomError
+from stackloom.infra.storage import STORAGE
 from stackloom.model.service import Service
 
 # A broker for each service that needs a bus is added to these.
-_SHARED: tuple[Service, ...] = ()
+_SHARED: tuple[Service, ...] = (STORAGE,)
 
 
 def with_infrastructure(services: Sequence[Service]) -> tuple[Service, ...]:

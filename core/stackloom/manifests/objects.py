@@ -40,6 +40,19 @@ def ingress(who: Identity, *, host: str, service: str, port: str, ingress_class:
     )
 
 
+def http_route(who: Identity, *, host: str, service: str, port: int, parent: Mapping[str, str]) -> Body:
+    """What comes to a Gateway for ``host``, led to ``port`` of the Service ``service``. ``parent`` refers to the Gateway."""
+    rule = {
+        "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
+        "backendRefs": [{"name": service, "port": port}],
+    }
+    return who.body(
+        "gateway.networking.k8s.io/v1",
+        "HTTPRoute",
+        spec={"parentRefs": [dict(parent)], "hostnames": [host], "rules": [rule]},
+    )
+
+
 def config_map(who: Identity, data: Mapping[str, str]) -> Body:
     """A ConfigMap with ``data``, keys in order."""
     return who.body("v1", "ConfigMap", data={key: data[key] for key in sorted(data)})

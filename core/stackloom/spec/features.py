@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-from stackloom.fields import DnsLabel, LogLevel, NonEmpty, Secret, SpecModel, ValueFrom, refuse
+from stackloom.fields import DnsLabel, LogLevel, NonEmpty, ObjectName, Secret, SpecModel, ValueFrom, refuse
 from stackloom.spec.certificates import Certificate
 from stackloom.spec.database import Database
+from stackloom.spec.ingress import Ingress
 
 
 class NetworkPolicies(SpecModel):
@@ -69,13 +70,25 @@ class PublicEndpoints(SpecModel):
     """A reference to the certificate's private key."""
 
 
+class CertificateIssuer(SpecModel):
+    """An issuer of cert-manager, which the cluster must have."""
+
+    name: ObjectName
+    """The issuer's name."""
+    kind: Literal["ClusterIssuer", "Issuer"] = "ClusterIssuer"
+    """An issuer for the cluster, or one in the deployment's namespace."""
+
+
 class Ssl(SpecModel):
     """TLS of the cloud's endpoints."""
 
     tls_proxy: TlsProxy = TlsProxy()
     """TLS in front of each API inside the cluster."""
     public_endpoints: PublicEndpoints | None = None
-    """The certificate of the public endpoints. Absent: one is made in the cluster, signed by an authority of the cloud's own."""
+    """The certificate of the public endpoints, from you. Absent, and no issuer given: one is made in the cluster, signed by
+    itself."""
+    issuer: CertificateIssuer | None = None
+    """The issuer of cert-manager that issues and renews the certificate of the public endpoints. (Not in the CR.)"""
 
 
 def _topic(value: str) -> str:
@@ -107,8 +120,8 @@ class Messaging(SpecModel):
     """The message bus."""
 
     components_with_dedicated_messaging: list[NonEmpty] = Field(default_factory=list)
-    """Services, by type, that get a bus of their own. By size: none (single), networking (tiny), compute and networking (small,
-    medium), as far as they are deployed."""
+    """Services, by type, that have a bus of their own in the CR. Here each service that needs a bus has its own, listed or not.
+    By size: none (single), networking (tiny), compute and networking (small, medium), as far as they are deployed."""
     notifications: Notifications = Notifications()
     """Who hears of what happens in the cloud."""
 
@@ -164,6 +177,8 @@ class Features(SpecModel):
     """Changes to the services' access rules."""
     ssl: Ssl = Ssl()
     """TLS of the cloud's endpoints."""
+    ingress: Ingress = Ingress()
+    """How users reach the public endpoints. (Not in the CR.)"""
     database: Database = Database()
     """Care for the databases."""
     messaging: Messaging = Messaging()
@@ -182,6 +197,7 @@ class Features(SpecModel):
             network_policies: NetworkPolicies = ...,
             policies: Policies = ...,
             ssl: Ssl = ...,
+            ingress: Ingress = ...,
             database: Database = ...,
             messaging: Messaging = ...,
             stacklight: StackLight = ...,

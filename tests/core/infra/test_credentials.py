@@ -55,20 +55,20 @@ def build(component: Component, *credentials: Credential, **chosen: Any) -> dict
 
 
 def test_the_databases_of_a_service_have_a_user_each_that_the_service_alone_reads():
-    made = {c.name: c for c in service_credentials(GLANCE)}
+    made = {c.name: c for c in service_credentials(GLANCE, 1)}
     assert made["glance-database"].keys["username"] == Value.constant("glance")
     assert made["glance-glance-cell0-database"].keys["username"] == Value.constant("glance_cell0")
     assert made["glance-database"].readers == {"glance"}
 
 
 def test_a_bus_reads_the_users_that_it_must_make():
-    made = {c.name: c for c in service_credentials(GLANCE)}
+    made = {c.name: c for c in service_credentials(GLANCE, 1)}
     assert made["glance-messaging"].readers == {"glance", "rabbitmq-glance"}
     assert made["glance-notifications"].readers == {"glance", "rabbitmq-notifications"}
 
 
 def test_a_service_without_needs_has_the_credentials_that_it_declares():
-    assert service_credentials(Service(name="x", type="x", credentials=(KEYS,))) == [KEYS]
+    assert service_credentials(Service(name="x", type="x", credentials=(KEYS,)), 1) == [KEYS]
 
 
 def test_the_administrator_of_the_database_is_for_the_database_and_the_tasks_that_make_databases():
