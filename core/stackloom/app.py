@@ -16,7 +16,7 @@ from stackloom import checks, images, incluster, publish
 from stackloom.attribution import attributed, blaming, collecting
 from stackloom.constructs.component import Component, body_of, manifest_text, new_app, outline, validate
 from stackloom.constructs.context import ServiceContext
-from stackloom.constructs.routes import class_name, existing_objects
+from stackloom.constructs.routes import existing_objects
 from stackloom.errors import Problem, StackloomError, did_you_mean
 from stackloom.graph import BASE_LEVEL, Graph
 from stackloom.infra.argocd import COMPONENT as ARGOCD
@@ -253,6 +253,7 @@ class Cloud:
                     pods,
                     egress_ports=context.egress_ports,
                     open_ports=context.open_ports,
+                    monitored_ports=context.monitored_ports,
                     monitoring=self.deployment.spec.features.network_policies.monitoring_namespace,
                 )
             )
@@ -287,7 +288,6 @@ class Cloud:
                 **({chosen.store.kind: [chosen.store.name]} if chosen else {}),
                 "Service": sorted(backends),
                 "Secret": sorted(referenced_secrets(self.deployment)),
-                "IngressClass": [class_name(self.deployment)],
                 **existing_objects(self.deployment),
                 "StorageClass": [self.deployment.spec.local_volume_storage_class],
                 "Namespace": [self.deployment.spec.argocd.namespace],

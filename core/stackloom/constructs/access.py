@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 from stackloom.errors import Problem, StackloomError
 from stackloom.model.backend import backend
 from stackloom.model.credential import SecretKey
-from stackloom.model.names import BUS_OPTIONS, bus_secret, database_secret, of_generation, user_secret
+from stackloom.model.names import (
+    BUS_OPTIONS,
+    NOTIFICATIONS_VHOST,
+    TOKEN_KEY_SECRET,
+    bus_secret,
+    database_secret,
+    of_generation,
+    user_secret,
+)
 from stackloom.model.service import BySize
 from stackloom.oslo.ini import Multi
 
@@ -17,12 +25,14 @@ if TYPE_CHECKING:
 
 def memcached_servers(ctx: ServiceContext) -> list[str]:
     """The cache's instances, one by one: a client hashes keys over them, so the list must be the same everywhere."""
-    count = BySize(single=1, tiny=3, small=3, medium=3).of(ctx.deployment.spec.size)
+    usual = BySize(single=1, tiny=3, small=3, medium=3).of(ctx.deployment.spec.size)
+    memcached = next((s for s in ctx.graph.services.values() if s.backs == "cache"), None)
+    count = ctx.deployment.values_of(memcached).replicas.get("server", usual) if memcached else usual
     return [f"memcached-{i}.{ctx.host('memcached')}:11211" for i in range(count)]
 
 
 def keystone_authtoken(ctx: ServiceContext) -> dict[str, Any]:
-    """The options of ``[keystone_authtoken]`` but for the password, which :func:`user_env` brings."""
+    """The options of ``[keystone_authtoken]`` but for its secrets, which :func:`service_env` brings."""
     user = ctx.service.user
     if user is None:
         raise StackloomError(
@@ -40,8 +50,23 @@ def keystone_authtoken(ctx: ServiceContext) -> dict[str, Any]:
         "service_type": ctx.service.type,
         "service_token_roles": "service",
         "service_token_roles_required": True,
-        "memcached_servers": ctx.memcached_servers(),
+        **(_token_cache(ctx) if _caches_tokens(ctx) else {}),
     }
+
+
+def _token_cache(ctx: ServiceContext) -> dict[str, Any]:
+    return {
+        "memcached_servers": ctx.memcached_servers(),
+        "memcache_security_strategy": "ENCRYPT",
+        # An instance that restarts is missed for a moment, and not for the five minutes that are the default.
+        "memcache_pool_dead_retry": 60,
+        "memcache_pool_socket_timeout": 1,
+    }
+
+
+def _caches_tokens(ctx: ServiceContext) -> bool:
+    """Whether the service keeps validated tokens in the cache, encrypted with the key that all such services share."""
+    return ctx.service.user is not None and "cache" in ctx.service.needs
 
 
 def database_env(ctx: ServiceContext) -> dict[str, str | SecretKey]:
@@ -78,6 +103,14 @@ def notifications(ctx: ServiceContext) -> dict[str, Any]:
     return {"driver": Multi(tuple(drivers)), **({"topics": topics, "retry": 3} if listened_to else {})}
 
 
+def bus_options() -> dict[str, Any]:
+    """The options of ``[oslo_messaging_rabbit]``: every queue is a quorum queue, and so durable, also those of replies.
+
+    RabbitMQ 4.3 takes no transient queues, unless a client is the only one of its queue.
+    """
+    return {"rabbit_quorum_queue": True, "rabbit_transient_quorum_queue": True}
+
+
 def bus_env(ctx: ServiceContext) -> dict[str, str | SecretKey]:
     """The URLs of the service's own message bus and of the one for notifications, of those that it requires or uses."""
     env: dict[str, str | SecretKey] = {}
@@ -90,7 +123,8 @@ def bus_env(ctx: ServiceContext) -> dict[str, str | SecretKey]:
                 f"{prefix}_PASSWORD": SecretKey(secret=secret, key="password"),
             }
             bus = backend(requirement, ctx.name)
-            env[option] = f"rabbit://$({prefix}_USER):$({prefix}_PASSWORD)@{ctx.host(bus.service)}:{bus.port}/{ctx.name}"
+            vhost = NOTIFICATIONS_VHOST if requirement == "notifications" else ctx.name
+            env[option] = f"rabbit://$({prefix}_USER):$({prefix}_PASSWORD)@{ctx.host(bus.service)}:{bus.port}/{vhost}"
     return env
 
 
@@ -103,7 +137,8 @@ def user_env(ctx: ServiceContext) -> dict[str, str | SecretKey]:
 
 def service_env(ctx: ServiceContext) -> dict[str, str | SecretKey]:
     """All of the service's credentials, for its own processes on control-plane nodes."""
-    return {**ctx.database_env(), **ctx.bus_env(), **ctx.user_env()}
+    key = {"OS_KEYSTONE_AUTHTOKEN__MEMCACHE_SECRET_KEY": SecretKey(secret=TOKEN_KEY_SECRET, key="key")}
+    return {**ctx.database_env(), **ctx.bus_env(), **ctx.user_env(), **(key if _caches_tokens(ctx) else {})}
 
 
 def admin_env(ctx: ServiceContext) -> dict[str, str | SecretKey]:

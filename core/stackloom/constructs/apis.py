@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stackloom.constructs.part import Files, Part, flat
+from stackloom.constructs.routes import route
 from stackloom.errors import Problem, StackloomError, did_you_mean
 from stackloom.manifests.gate import Gate
-from stackloom.manifests.objects import ingress, service
+from stackloom.manifests.objects import service
 from stackloom.manifests.pod import Container, Env, Pod, Probes, Resources
 from stackloom.manifests.workloads import deployment
 from stackloom.model.service import BySize
@@ -18,12 +19,9 @@ from stackloom.oslo.files import uwsgi_ini
 if TYPE_CHECKING:
     from stackloom.constructs.context import ServiceContext
 
-INGRESS_CLASS = "openstack"
-PUBLIC_TLS_SECRET = "openstack-public-tls"
-
 
 class ApiDeployment(Part):
-    """A Deployment that serves the endpoint ``endpoint`` of the service, its Service, its Ingress where it is public.
+    """A Deployment that serves the endpoint ``endpoint`` of the service, its Service, its route where it is public.
 
     ``wsgi`` is the application that uWSGI serves (``package.module:callable``), ``workers`` its processes; give ``command``
     instead for a server of another kind. The service's database and account reach it through the environment.
@@ -84,15 +82,6 @@ class ApiDeployment(Part):
         self.put(deployment(who, pod, replicas=count, deadline_seconds=ctx.rollout_deadline), gate=gate)
         self.put(service(who, {served.name: served.port}))
         self.put_budget(who, count)
-        if served.public:
-            self.put(
-                ingress(
-                    who,
-                    host=ctx.public_host(served),
-                    service=served.service,
-                    port=served.name,
-                    ingress_class=INGRESS_CLASS,
-                    tls_secret=PUBLIC_TLS_SECRET,
-                )
-            )
+        for body in route(ctx, who, served) if served.public else ():
+            self.put(body)
         self.awaited = Gate(services=(served.service,))

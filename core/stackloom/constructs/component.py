@@ -7,6 +7,9 @@ than all the rest. So the output is written from here, as cdk8s would write it; 
 
 from __future__ import annotations
 
+import stackloom.constructs.started  # noqa: F401 - before cdk8s
+
+# isort: split
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

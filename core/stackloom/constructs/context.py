@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from stackloom import images
-from stackloom.constructs import access
+from stackloom.constructs import access, coordination
 from stackloom.constructs.apis import ApiDeployment
 from stackloom.constructs.jobs import Task, clean_database, migrate_database, register_in_catalogue
 from stackloom.constructs.variants import Variant, variants_of
@@ -22,6 +22,7 @@ from stackloom.manifests.programs import program_files
 from stackloom.manifests.workloads import Identity
 from stackloom.model.credential import Credential, Value
 from stackloom.model.image import Image
+from stackloom.model.names import BUS_OPTIONS
 from stackloom.model.service import BySize, Endpoint, Service
 from stackloom.oslo.files import logging_conf, policy_yaml
 from stackloom.oslo.ini import Sections, merge, render
@@ -73,6 +74,7 @@ class ServiceContext:
         self.credentials: list[Credential] = []
         self.egress_ports: list[int] = []
         self.open_ports: list[int] = []
+        self.monitored_ports: list[int] = [service.metrics_port] if service.metrics_port else []
         self._programs = programs
         self._asked: dict[str, set[str]] = {"replicas": set(), "resources": set()}
         self._files: dict[str, ConfigFile] = {}
@@ -201,6 +203,7 @@ class ServiceContext:
         common: Sections = {
             "DEFAULT": {"debug": self.log_level == "DEBUG", "log_config_append": f"{directory}/logging.conf"},
             "oslo_policy": {"policy_file": f"{directory}/policy.yaml"},
+            **({"oslo_messaging_rabbit": access.bus_options()} if self.service.needs & BUS_OPTIONS.keys() else {}),
         }
         merged = merge(common, sections, self.values.conf.get(stem, {}), variant.conf.get(stem, {}) if variant else {})
         return (
@@ -234,6 +237,8 @@ class ServiceContext:
     service_env = word(access.service_env)
     admin_env = word(access.admin_env)
     notifications = word(access.notifications)
+    coordination_files = word(coordination.coordination_files)
+    coordination_url = word(coordination.coordination_url)
     memcached_servers = word(access.memcached_servers)
     keystone_authtoken = word(access.keystone_authtoken)
 
@@ -274,6 +279,10 @@ class ServiceContext:
     def allow_ingress(self, *ports: int) -> None:
         """Let anybody call these TCP ports of the service's Pods, from outside the cluster too."""
         self.open_ports += ports
+
+    def allow_monitoring(self, *ports: int) -> None:
+        """Let the Pods of the namespace of the monitoring call these TCP ports, beside the one for metrics."""
+        self.monitored_ports += ports
 
     def account(self, rules: Sequence[Mapping[str, Any]], name: str = "") -> str:
         """A ServiceAccount of its own, with a Role that allows ``rules``: for Pods that talk to the Kubernetes API. Its name."""

@@ -67,6 +67,7 @@ class StatefulService(Part):
     Both are called ``name``. ``ports`` are named; ``volumes`` gives a size for each mount path (``{"/var/lib/x": "5Gi"}``), of
     the storage class ``storage_class``. ``init`` runs first and ``sidecars`` run beside it; they share its ``writable``
     directories of the same path. ``found_early`` gives a Pod its address before it is ready: for those that form a cluster.
+    ``apart`` is for those that must not be lost together: no node gets two.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class StatefulService(Part):
         account: str = "",
         grace_seconds: int = 60,
         found_early: bool = False,
+        apart: bool = False,
     ) -> None:
         super().__init__(ctx)
         who = ctx.identity(name or f"{ctx.name}-{role}", role)
@@ -118,7 +120,8 @@ class StatefulService(Part):
             service_account=account or ctx.name,
             token=bool(account),
             user=user,
-            spread=count > 1,
+            spread=count > 1 and not apart,
+            apart=count > 1 and apart,
             grace_seconds=grace_seconds,
         )
         bodies = [volume_claim(name, (volumes or {})[path], storage_class) for path, name in claims.items()]
@@ -149,6 +152,7 @@ class Agent(Part):
         variant: Variant = EVERY_NODE,
         name: str = "",
         ports: Mapping[str, int] | None = None,
+        host_ports: Mapping[str, int] | None = None,
         config: Files = (),
         image: str = "",
         needs: Sequence[str] | None = None,
@@ -175,6 +179,7 @@ class Agent(Part):
             command=command,
             env={**ctx.bus_env(), **ctx.user_env(), **(env or {})},
             ports=ports or {},
+            host_ports=host_ports or {},
             files=flat(config),
             writable=writable,
             probes=probes,

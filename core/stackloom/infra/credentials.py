@@ -7,17 +7,16 @@ Operator copies from a store. ``existing``: somebody else puts the Secrets there
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from stackloom.constructs.apis import PUBLIC_TLS_SECRET
+from stackloom.constructs.routes import PUBLIC_TLS_SECRET, public_hosts
 from stackloom.fields import ValueFrom
 from stackloom.infra.network import api_client_policy
 from stackloom.manifests import objects
 from stackloom.manifests.files import ConfigFile
 from stackloom.manifests.pod import Container, Pod, Resources
 from stackloom.manifests.workloads import Body, Identity, job
-from stackloom.model.backend import backend
 from stackloom.model.credential import Credential, Value
 from stackloom.model.names import BUS_OPTIONS, bus_secret, database_secret, of_generation, user_secret, valid_generations
 from stackloom.model.service import Service
@@ -25,14 +24,19 @@ from stackloom.model.service import Service
 if TYPE_CHECKING:
     from stackloom.constructs.component import Component
     from stackloom.spec.deployment import OpenStackDeployment
+    from stackloom.spec.features import CertificateIssuer
 
 COMPONENT = "credentials"
 
 
 def cloud_credentials(deployment: OpenStackDeployment) -> list[Credential]:
-    """What belongs to the cloud as a whole: the database's administrator, the certificate of the public endpoints."""
+    """What belongs to the cloud as a whole: the database's administrator, the certificate of the public endpoints.
+
+    A certificate that cert-manager keeps is none of these: see :func:`_certificate`.
+    """
+    tls = Credential(name=PUBLIC_TLS_SECRET, type="kubernetes.io/tls", keys=_public_certificate(deployment), readers=frozenset())
     return [
-        Credential(name=PUBLIC_TLS_SECRET, type="kubernetes.io/tls", keys=_public_certificate(deployment), readers=frozenset()),
+        *([] if deployment.spec.features.ssl.issuer else [tls]),
         Credential(
             name="mariadb-admin",
             keys={"username": Value.constant("root"), "password": Value.password()},
@@ -47,6 +51,21 @@ def _public_certificate(deployment: OpenStackDeployment) -> dict[str, Value]:
         names = f"*.{deployment.spec.public_domain_name}"
         return {"tls.crt": Value(kind="certificate", text=names), "tls.key": Value(kind="certificate-key", text=names)}
     return {"tls.crt": _taken(given.api_cert), "tls.key": _taken(given.api_key)}
+
+
+def _certificate(who: Identity, deployment: OpenStackDeployment, issuer: CertificateIssuer) -> Body:
+    """The certificate of all public hosts, which cert-manager gets from ``issuer``, renews, and keeps in the Secret."""
+    name = Identity(name=PUBLIC_TLS_SECRET, namespace=who.namespace, labels=who.labels)
+    return name.body(
+        "cert-manager.io/v1",
+        "Certificate",
+        spec={
+            "secretName": PUBLIC_TLS_SECRET,
+            "dnsNames": public_hosts(deployment),
+            "issuerRef": {"name": issuer.name, "kind": issuer.kind, "group": "cert-manager.io"},
+            "privateKey": {"algorithm": "ECDSA", "size": 256, "rotationPolicy": "Always"},
+        },
+    )
 
 
 def _taken(given: ValueFrom | str) -> Value:
@@ -64,15 +83,14 @@ def service_credentials(service: Service, generation: int) -> list[Credential]:
 def _accounts(service: Service, generation: int) -> Iterator[Credential]:
     """The users of its databases and of its buses, and its account in Keystone."""
 
-    def account(secret: str, user: str, *readers: str) -> Credential:
+    def account(secret: str, user: str) -> Credential:
         keys = {"username": Value.constant(of_generation(user, generation)), "password": Value.password()}
-        return Credential(name=secret, keys=keys, readers=frozenset({service.name, *readers}))
+        return Credential(name=secret, keys=keys, readers=frozenset({service.name}))
 
     for database in service.databases:
         yield account(database_secret(service, database, generation), database.name)
     for requirement in sorted(BUS_OPTIONS.keys() & service.needs):
-        bus = backend(requirement, service.name).component
-        yield account(bus_secret(service, requirement, generation), service.name, bus)
+        yield account(bus_secret(service, requirement, generation), service.name)
     if service.user:
         yield account(user_secret(service, generation), service.user.name)
 
@@ -104,19 +122,28 @@ def _made(value: Value) -> dict[str, Any]:
     return made
 
 
-def _external_secret(who: Identity, credential: Credential, deployment: OpenStackDeployment) -> Body:
+def _external_secret(who: Identity, credential: Credential, deployment: OpenStackDeployment, known: Collection[str]) -> Body:
+    """The ExternalSecret of a credential. What is a copy of another of the ``known`` ones is in the store once, as that one's."""
     chosen = deployment.spec.credentials.external_secrets
     assert chosen is not None  # noqa: S101 - the specification's rules demand it with this provider
-    remote = f"{chosen.prefix}{credential.name}"
-    keys = [key for key, value in sorted(credential.keys.items()) if value.kind not in ("text", "public")]
+    places = {
+        key: value.source if value.kind == "copy" and value.source[0] in known else (credential.name, key)
+        for key, value in sorted(credential.keys.items())
+        if value.kind not in ("text", "public")
+    }
     template = {key: value.text for key, value in sorted(credential.keys.items()) if value.kind in ("text", "public")}
     target: dict[str, Any] = {"name": credential.name, "creationPolicy": "Orphan", "deletionPolicy": "Retain"}
     if template or credential.type != "Opaque":
         target["template"] = {"type": credential.type, "mergePolicy": "Merge", **({"data": template} if template else {})}
     source: dict[str, Any] = (
-        {"dataFrom": [{"extract": {"key": remote}}]}
+        {"dataFrom": [{"extract": {"key": f"{chosen.prefix}{credential.name}"}}]}
         if credential.seeded
-        else {"data": [{"secretKey": key, "remoteRef": {"key": remote, "property": key}} for key in keys]}
+        else {
+            "data": [
+                {"secretKey": key, "remoteRef": {"key": f"{chosen.prefix}{secret}", "property": name}}
+                for key, (secret, name) in places.items()
+            ]
+        }
     )
     return who.body(
         "external-secrets.io/v1",
@@ -141,19 +168,22 @@ def build_credentials(
 ) -> None:
     """Add what the deployment's provider needs to bring ``credentials`` into the cluster."""
     provider = deployment.spec.credentials.provider
+    if issuer := deployment.spec.features.ssl.issuer:
+        component.add(_certificate(who, deployment, issuer))
     if provider == "external-secrets":
+        known = {credential.name for credential in credentials}
         for credential in credentials:
+            if any(value.kind == "authority" for value in credential.keys.values()):
+                continue  # it is for making certificates here, and these come from the store
             name = Identity(name=credential.name, namespace=who.namespace, labels=who.labels)
-            component.add(_external_secret(name, credential, deployment))
+            component.add(_external_secret(name, credential, deployment, known))
     if provider != "generated":
         return
     wanted = ConfigFile("/etc/stackloom/credentials.json", COMPONENT, "credentials.json", _wanted(credentials))
     component.add(objects.config_map(who, {wanted.key: wanted.text}))
     component.add(objects.service_account(who))
     # Secrets cannot be created under a rule that names them; reading and completing them is held to those of this cloud.
-    names = sorted(
-        {c.name for c in credentials} | {v.source[0] for c in credentials for v in c.keys.values() if v.source[0]}
-    )
+    names = sorted({c.name for c in credentials} | {v.source[0] for c in credentials for v in c.keys.values() if v.source[0]})
     component.add(
         objects.role(
             who,

@@ -44,21 +44,22 @@ def service_policy(
     *,
     egress_ports: Sequence[int] = (),
     open_ports: Sequence[int] = (),
-    monitoring: str,
+    monitored_ports: Sequence[int] = (),
+    monitoring: str = "",
 ) -> Body:
     """The policy of all Pods of a service.
 
-    ``pods`` are their specifications; ``egress_ports`` are open to anywhere and ``open_ports`` from anywhere; the Pods of the
-    namespace ``monitoring`` may read its metrics.
+    ``pods`` are their specifications; ``egress_ports`` are open to anywhere, ``open_ports`` from anywhere, ``monitored_ports``
+    from the namespace ``monitoring``.
     """
     ports = [e.port for e in service.endpoints]
     callers = [service.name, *graph.callers(service), *([INGRESS] if any(e.public for e in service.endpoints) else [])]
     ingress: list[Rule] = [{"from": [_pods(callers)], "ports": _tcp(ports)}] if ports else []
     if service.peer_ports:
         ingress.append({"from": [_pods([service.name])], "ports": _tcp(service.peer_ports)})
-    if service.metrics_port:
+    if monitored_ports:
         namespace = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": monitoring}}}
-        ingress.append({"from": [namespace], "ports": _tcp([service.metrics_port])})
+        ingress.append({"from": [namespace], "ports": _tcp(monitored_ports)})
     if open_ports:
         ingress.append({"ports": _tcp(open_ports)})
     by_component: dict[str, list[int]] = {}

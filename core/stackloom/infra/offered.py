@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stackloom.errors import Problem, StackloomError
+from stackloom.infra.etcd import ETCD
+from stackloom.infra.ingress import INGRESS
+from stackloom.infra.memcached import MEMCACHED
+from stackloom.infra.rabbitmq import NOTIFICATIONS, broker_for
 from stackloom.infra.storage import STORAGE
 from stackloom.model.service import Service
 
-# A broker for each service that needs a bus is added to these.
-_SHARED: tuple[Service, ...] = (STORAGE,)
+_SHARED: tuple[Service, ...] = (ETCD, INGRESS, MEMCACHED, NOTIFICATIONS, STORAGE)
 
 
 def with_infrastructure(services: Sequence[Service]) -> tuple[Service, ...]:
@@ -17,7 +20,7 @@ def with_infrastructure(services: Sequence[Service]) -> tuple[Service, ...]:
 
     Raises StackloomError where a service has the name of a part of the infrastructure.
     """
-    own = [*_SHARED]
+    own = [*_SHARED, *(broker_for(service) for service in services if "messaging" in service.needs)]
     taken = sorted({s.name for s in own} & {s.name for s in services})
     if taken:
         raise StackloomError(

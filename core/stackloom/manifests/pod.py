@@ -117,13 +117,18 @@ class Privilege:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Container:
-    """One container. ``writable`` are directories that it may write: empty, and lost with the Pod."""
+    """One container.
+
+    ``writable`` are directories that it may write: empty, and lost with the Pod. ``host_ports`` gives those of its ``ports`` that
+    the node itself has too, by name.
+    """
 
     name: str
     image: str
     command: Sequence[str]
     env: Env = field(default_factory=dict)
     ports: Mapping[str, int] = field(default_factory=dict)
+    host_ports: Mapping[str, int] = field(default_factory=dict)
     files: Sequence[File] = ()
     writable: Sequence[str] = ()
     resources: Mapping[str, Any] = field(default_factory=lambda: Resources().body())
@@ -137,7 +142,8 @@ class Container:
 class Pod:
     """A Pod: its containers, where it runs, what it waits for.
 
-    ``user`` is the numeric user and group of its containers; ``token`` says that its main containers talk to the Kubernetes
+    ``spread`` puts its replicas on different nodes as far as that goes, ``apart`` never two on one node. ``user`` is the numeric
+    user and group of its containers; ``token`` says that its main containers talk to the Kubernetes
     API; ``volumes`` and ``host`` are bodies for what the vocabulary does not cover (hostPath, hostNetwork, ...).
     """
 
@@ -152,6 +158,7 @@ class Pod:
     restart_policy: str = "Always"
     affinity: Mapping[str, Any] | None = None
     spread: bool = False
+    apart: bool = False
     volumes: Sequence[Mapping[str, Any]] = ()
     host: Mapping[str, Any] = field(default_factory=dict)
 
@@ -196,7 +203,11 @@ def _container(c: Container, mounts: list[dict[str, Any]], *, init: bool = False
     if c.env:
         body["env"] = env_body(c.env)
     if c.ports:
-        body["ports"] = [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in c.ports.items()]
+        body["ports"] = [
+            {"name": name, "containerPort": port, "protocol": "TCP"}
+            | ({"hostPort": c.host_ports[name]} if name in c.host_ports else {})
+            for name, port in c.ports.items()
+        ]
     if c.probes and not init:
         body |= c.probes.body()
     if c.drain_seconds:
@@ -256,6 +267,10 @@ def pod_template(pod: Pod, labels: Mapping[str, str], selector: Mapping[str, str
         spec["nodeSelector"] = pod.role.labels
     if pod.affinity:
         spec["affinity"] = dict(pod.affinity)
+    if pod.apart:
+        term = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": dict(selector)}}
+        rule = {"requiredDuringSchedulingIgnoredDuringExecution": [term]}
+        spec["affinity"] = {**spec.get("affinity", {}), "podAntiAffinity": rule}
     if pod.spread:
         spec["topologySpreadConstraints"] = [
             {

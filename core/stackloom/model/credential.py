@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["password", "hex", "fernet", "text", "public", "copy", "certificate", "certificate-key"]
+Kind = Literal[
+    "password", "hex", "fernet", "text", "public", "copy", "authority", "authority-key", "certificate", "certificate-key"
+]
+Usage = Literal["server", "client"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -16,13 +19,16 @@ class Value:
     ``password``: ``length`` characters of [A-Za-z0-9], so that it needs no quoting in URLs, INI files and SQL;
     ``hex``: ``length`` random bytes; ``fernet``: a Fernet key; ``text``: ``text`` as it stands (a user's name);
     ``public``: ``text``, kept equal to it (a certificate); ``copy``: the value of ``source`` (Secret, key), kept equal to it;
-    ``certificate`` and ``certificate-key``: a self-signed pair for the DNS names in ``text``, separated by commas.
+    ``authority`` and ``authority-key``: a pair that issues certificates, called ``text``;
+    ``certificate`` and ``certificate-key``: a pair for the DNS names in ``text``, separated by commas. It is self-signed, or
+    issued by the authority in the Secret ``source[0]``, for the ``usages``, and kept equal to what is wanted of it.
     """
 
     kind: Kind
     length: int = 32
     text: str = ""
     source: tuple[str, str] = ("", "")
+    usages: tuple[Usage, ...] = ("server",)
 
     @classmethod
     def password(cls, length: int = 32) -> Value:
@@ -48,6 +54,23 @@ class Value:
     def copied(cls, secret: str, key: str) -> Value:
         """The value of another Secret's key."""
         return cls(kind="copy", source=(secret, key))
+
+
+def authority_keys(title: str) -> dict[str, Value]:
+    """The keys of a Secret with an authority, ``ca.crt`` and ``ca.key``. Nobody but the provider of credentials need read it."""
+    return {"ca.crt": Value(kind="authority", text=title), "ca.key": Value(kind="authority-key")}
+
+
+def certificate_keys(authority: str, names: Iterable[str] = (), *, usages: Iterable[Usage] = ("server",)) -> dict[str, Value]:
+    """The keys of a Secret with a certificate that the authority in the Secret ``authority`` issues.
+
+    ``tls.crt`` is for the DNS ``names`` (none, for a mere client), ``tls.key`` its private key, ``ca.crt`` what to trust.
+    """
+    return {
+        "tls.crt": Value(kind="certificate", text=",".join(names), source=(authority, ""), usages=tuple(usages)),
+        "tls.key": Value(kind="certificate-key"),
+        "ca.crt": Value.copied(authority, "ca.crt"),
+    }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,6 +12,12 @@ from stackloom.model.service import Database, Service
 # The option that each kind of bus sets, as oslo.config reads it from the environment.
 BUS_OPTIONS = {"messaging": "OS_DEFAULT__TRANSPORT_URL", "notifications": "OS_OSLO_MESSAGING_NOTIFICATIONS__TRANSPORT_URL"}
 
+# The one part of the notifications' bus where all who send and all who read meet.
+NOTIFICATIONS_VHOST = "notifications"
+
+# The key with which all services encrypt the tokens that they keep in the cache.
+TOKEN_KEY_SECRET = "memcached-token-key"
+
 
 def of_generation(name: str, generation: int) -> str:
     """The name of an account, or of what goes with it, in a generation: the first has no number."""

@@ -5,9 +5,10 @@ Reads the path of a JSON file that lists credentials,
     [{"name": SECRET, "type": "Opaque", "seeded": false, "keys": {KEY: {"kind": "password", "length": 32}}}]
 
 creates the Secrets that are absent and adds the keys that are missing. A value that exists is never overwritten, but for two
-kinds: a ``copy`` follows its source, and what is ``public`` follows the file. A ``text`` (a user's name) that differs from what
-is wanted is an error, because both may be in use. A ``seeded`` Secret is made whole and left alone ever after. Any number of
-these may run at the same time.
+kinds: a ``copy`` follows its source, and what is ``public`` follows the file. A certificate that an authority of ours issued is
+issued anew when it is not what is wanted, or soon expires: whoever trusts the authority takes either. A ``text`` (a user's
+name) that differs from what is wanted is an error, because both may be in use. A ``seeded`` Secret is made whole and left alone
+ever after. Any number of these may run at the same time.
 
 Its Role needs get, create and patch on secrets. Certificates need the package ``cryptography``, nothing else does.
 """
@@ -47,6 +48,7 @@ class Value:
     length: int = 32
     text: str = ""
     source: tuple[str, str] = ("", "")
+    usages: tuple[str, ...] = ("server",)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,8 +62,8 @@ class Credential:
 
     @property
     def sources(self) -> list[str]:
-        """The other Secrets that it copies from."""
-        return sorted({value.source[0] for value in self.keys.values() if value.kind == "copy"} - {self.name})
+        """The other Secrets that it copies from, or whose authority issues its certificates."""
+        return sorted({value.source[0] for value in self.keys.values()} - {"", self.name})
 
 
 def read_credentials(document: Any) -> list[Credential]:
@@ -72,7 +74,7 @@ def read_credentials(document: Any) -> list[Credential]:
                 name=c["name"],
                 type=c.get("type", "Opaque"),
                 seeded=c.get("seeded", False),
-                keys={key: Value(**{**v, "source": tuple(v.get("source", ("", "")))}) for key, v in c["keys"].items()},
+                keys={key: _value(v) for key, v in c["keys"].items()},
             )
             for c in document
         }
@@ -87,13 +89,21 @@ def read_credentials(document: Any) -> list[Credential]:
         raise Failure(f"these Secrets copy from each other in a circle: {', '.join(error.args[1])}") from error
 
 
+def _value(described: Mapping[str, Any]) -> Value:
+    lists = {name: tuple(described[name]) for name in ("source", "usages") if name in described}
+    return Value(**{**described, **lists})
+
+
 def _check(credential: Credential) -> None:
-    unknown = {value.kind for value in credential.keys.values()} - {*MAKERS, "public", "copy", "certificate", "certificate-key"}
+    unknown = {value.kind for value in credential.keys.values()} - {*MAKERS, "public", "copy", *PAIRS, *PAIRS.values()}
     if unknown:
         raise Failure(f"Secret {credential.name}: unknown kind of value: {', '.join(sorted(unknown))}")
-    if len(_of_kind(credential, "certificate")) != len(_of_kind(credential, "certificate-key")):
+    if any(len(_of_kind(credential, certificate)) != len(_of_kind(credential, key)) for certificate, key in PAIRS.items()):
         raise Failure(f"Secret {credential.name}: a certificate and its key belong into one Secret")
 
+
+# Made together or not at all, each certificate with its private key.
+PAIRS = {"authority": "authority-key", "certificate": "certificate-key"}
 
 MAKERS: Mapping[str, Callable[[Value], bytes]] = {
     "password": lambda v: "".join(secrets.choice(ALPHABET) for _ in range(v.length)).encode(),
@@ -123,31 +133,41 @@ def changes(credential: Credential, data: Mapping[str, bytes], source: Source) -
             )
         elif value.kind in MAKERS and key not in data:
             wanted[key] = MAKERS[value.kind](value)
-    return wanted | _pair_changes(credential, data)
+    for kind, key_kind in PAIRS.items():
+        for certificate, key in zip(_of_kind(credential, kind), _of_kind(credential, key_kind), strict=True):
+            wanted |= _pair_changes(credential, data, certificate, key, source)
+    return wanted
 
 
 def _of_kind(credential: Credential, kind: str) -> list[str]:
     return [key for key, value in credential.keys.items() if value.kind == kind]
 
 
-def _pair_changes(credential: Credential, data: Mapping[str, bytes]) -> Data:
-    """The certificates to write, each with its key: they are made together or not at all."""
-    wanted: Data = {}
-    for certificate, key in zip(_of_kind(credential, "certificate"), _of_kind(credential, "certificate-key"), strict=True):
-        import certificates  # noqa: PLC0415  # the package behind it is not in every image
+def _pair_changes(credential: Credential, data: Mapping[str, bytes], certificate: str, key: str, source: Source) -> Data:
+    """The certificate to write with its key, or nothing."""
+    import certificates  # noqa: PLC0415  # the package behind it is not in every image
 
-        names = [name.strip() for name in credential.keys[certificate].text.split(",") if name.strip()]
-        present = [part for part in (certificate, key) if part in data]
-        if not present:
-            wanted[certificate], wanted[key] = certificates.self_signed(names)
-        elif len(present) == 1:
-            raise Contradiction(f"Secret {credential.name} holds {present[0]} without its counterpart; add that, or delete it")
-        elif lacking := certificates.names_lacking(data[certificate], names):
-            raise Contradiction(
-                f"Secret {credential.name}: the certificate that was made here does not cover {', '.join(lacking)}; "
-                "delete the Secret to have it made anew"
-            )
-    return wanted
+    value = credential.keys[certificate]
+    names = [name.strip() for name in value.text.split(",") if name.strip()]
+    present = [part for part in (certificate, key) if part in data]
+    if len(present) == 1:
+        raise Contradiction(f"Secret {credential.name} holds {present[0]} without its counterpart; add that, or delete it")
+    made: tuple[bytes, bytes] | None = None
+    if issuer := value.source[0]:
+        trusted = source(issuer, "ca.crt")
+        if not present or certificates.needs_renewal(data[certificate], names, value.usages, trusted):
+            try:
+                made = certificates.issued(names, value.usages, (trusted, source(issuer, "ca.key")))
+            except ValueError as error:
+                raise Contradiction(f"Secret {issuer} holds no authority that can issue {credential.name}: {error}") from error
+    elif not present:
+        made = certificates.authority(value.text) if value.kind == "authority" else certificates.self_signed(names)
+    elif value.kind == "certificate" and (lacking := certificates.names_lacking(data[certificate], names)):
+        raise Contradiction(
+            f"Secret {credential.name}: the certificate that was made here does not cover {', '.join(lacking)}; "
+            "delete the Secret to have it made anew"
+        )
+    return dict(zip((certificate, key), made, strict=True)) if made else {}
 
 
 def body_of(credential: Credential, data: Mapping[str, bytes], namespace: str) -> Object:
@@ -181,7 +201,7 @@ class Vault:
         try:
             return _decoded(self._api.get(SECRETS, secret))[key]
         except (NotFound, KeyError) as error:
-            raise Contradiction(f"Secret {secret} has no key {key}, which others are to copy") from error
+            raise Contradiction(f"Secret {secret} has no key {key}, which others are made from") from error
 
     def settle(self, credential: Credential) -> str:
         """Make the Secret what it should be; what was done, or "" for nothing. Raises Contradiction."""

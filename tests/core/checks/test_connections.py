@@ -35,7 +35,8 @@ def test_a_call_that_a_policy_opens_is_not():
 def test_addresses_in_configuration_files_are_read():
     config = ("keystone/ConfigMap/keystone-etc", "data", "keystone.conf")
     (message,) = said(connections.check, changed(*config, to=f"auth_url = {URL}\n", output=told("nothing")))
-    assert message.startswith("keystone/") and "calls keystone-api:5000" in message
+    assert message.startswith("keystone/")
+    assert "calls keystone-api:5000" in message
 
 
 def test_an_address_without_a_service_in_the_output_is_left_alone():

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from stackloom import Credential, Database, Service, ServiceUser, Value
+from stackloom import Credential, Database, Endpoint, Service, ServiceUser, Value
 from stackloom.constructs.component import Component, new_app
+from stackloom.constructs.routes import PUBLIC_TLS_SECRET
 from stackloom.infra.credentials import COMPONENT, build_credentials, cloud_credentials, service_credentials
 from stackloom.manifests.workloads import Identity
+from stackloom.model.credential import authority_keys, certificate_keys
 from stackloom.spec import loader
 from stackloom.spec.deployment import OpenStackDeployment
 from stackloom.spec.source import Source
@@ -34,7 +36,8 @@ KEYS = Credential(name="glance-keys", keys={"0": Value.fernet()}, readers=frozen
 
 
 def deployment(**spec: Any) -> OpenStackDeployment:
-    services = [Service(name="glance", type="image", build=lambda _: None)]
+    endpoint = Endpoint(service="glance-api", port=9292, public="glance")
+    services = [Service(name="glance", type="image", build=lambda _: None, endpoints=(endpoint,))]
     data = patched(USUAL, {"spec": {"features": {"services": ["image"]}}})
     return loader.load(Source.from_mapping(patched(data, {"spec": spec})), services)
 
@@ -61,10 +64,9 @@ def test_the_databases_of_a_service_have_a_user_each_that_the_service_alone_read
     assert made["glance-database"].readers == {"glance"}
 
 
-def test_a_bus_reads_the_users_that_it_must_make():
+def test_the_accounts_of_a_service_on_its_buses_are_its_own():
     made = {c.name: c for c in service_credentials(GLANCE, 1)}
-    assert made["glance-messaging"].readers == {"glance", "rabbitmq-glance"}
-    assert made["glance-notifications"].readers == {"glance", "rabbitmq-notifications"}
+    assert made["glance-messaging"].readers == made["glance-notifications"].readers == {"glance"}
 
 
 def test_a_service_without_needs_has_the_credentials_that_it_declares():
@@ -104,6 +106,15 @@ def test_a_new_credential_makes_another_job(tmp_path: Path):
     assert name(PASSWORDS) == name(PASSWORDS) != name(PASSWORDS, KEYS)
 
 
+def test_a_copy_of_another_credential_is_in_the_store_once(component: Component):
+    copied = Credential(
+        name="rabbitmq-nova-users", keys={"nova": Value.copied("glance-database", "password")}, readers=frozenset()
+    )
+    spec = build(component, PASSWORDS, copied, **STORE)["ExternalSecret/rabbitmq-nova-users"]["spec"]
+    reference = {"key": "clouds/one/glance-database", "property": "password"}
+    assert spec["data"] == [{"secretKey": "nova", "remoteRef": reference}]
+
+
 def test_an_external_secret_copies_each_secret_key_and_brings_the_plain_ones_itself(component: Component):
     made = build(component, PASSWORDS, **STORE)
     assert set(made) == {"ExternalSecret/glance-database"}
@@ -127,3 +138,37 @@ def test_a_secret_whose_keys_change_is_copied_whole(component: Component):
 
 def test_secrets_that_others_bring_need_no_object(component: Component):
     assert build(component, PASSWORDS, KEYS, provider="existing") == {}
+
+
+def test_the_certificate_of_an_issuer_is_cert_managers_to_make():
+    of_issuer = deployment(features={"ssl": {"issuer": {"name": "acme"}}})
+    assert PUBLIC_TLS_SECRET in {c.name for c in cloud_credentials(deployment())}
+    assert PUBLIC_TLS_SECRET not in {c.name for c in cloud_credentials(of_issuer)}
+
+
+@pytest.mark.parametrize("provider", ["generated", "existing"])
+def test_cert_manager_is_asked_for_a_certificate_of_every_public_host(component: Component, provider: str):
+    who = Identity(name=COMPONENT, namespace="openstack", labels={"application": COMPONENT, "component": COMPONENT})
+    chosen = {"credentials": {"provider": provider}, "features": {"ssl": {"issuer": {"name": "acme", "kind": "Issuer"}}}}
+    build_credentials(component, who, deployment(**chosen), [PASSWORDS], image="registry.example.org/toolbox:1", program=())
+    (certificate,) = (b for b in component.bodies() if b["kind"] == "Certificate")
+    assert certificate["spec"]["dnsNames"] == ["glance.cloud.example.org"]
+    assert certificate["spec"]["secretName"] == PUBLIC_TLS_SECRET
+    assert certificate["spec"]["issuerRef"] == {"name": "acme", "kind": "Issuer", "group": "cert-manager.io"}
+
+
+def test_certificates_from_a_store_need_no_authority_of_ours(component: Component):
+    authority = Credential(name="etcd-authority", keys=authority_keys("etcd"), readers=frozenset())
+    issued = Credential(name="etcd-tls", keys=certificate_keys(authority.name, ["etcd"]), readers=frozenset({"etcd"}))
+    made = build(component, authority, issued, **STORE)
+    assert set(made) == {"ExternalSecret/etcd-tls"}
+    assert [d["secretKey"] for d in made["ExternalSecret/etcd-tls"]["spec"]["data"]] == ["ca.crt", "tls.crt", "tls.key"]
+
+
+def test_the_job_is_told_who_issues_a_certificate_and_what_for(component: Component):
+    keys = certificate_keys("etcd-authority", ["a", "b"], usages=("server", "client"))
+    made = build(component, Credential(name="etcd-tls", keys=keys, readers=frozenset({"etcd"})))
+    (wanted,) = json.loads(made["ConfigMap"]["data"]["credentials.json"])
+    leaf = {"kind": "certificate", "text": "a,b", "source": ["etcd-authority", ""], "usages": ["server", "client"]}
+    assert (wanted["keys"]["tls.crt"], wanted["keys"]["tls.key"]) == (leaf, {"kind": "certificate-key"})
+    assert made["Role"]["rules"][1]["resourceNames"] == ["etcd-authority", "etcd-tls"]

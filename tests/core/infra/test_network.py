@@ -25,7 +25,6 @@ ETCD = Service(
     backs="coordination",
     endpoints=(Endpoint(service="etcd", port=2379),),
     peer_ports=(2380,),
-    metrics_port=2381,
 )
 NAMES = [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]
 CLOSED: dict[str, Any] = {"automountServiceAccountToken": False, "volumes": []}
@@ -132,7 +131,7 @@ def test_a_broker_is_called_by_its_one_client():
 
 
 def test_peers_call_one_another_and_monitoring_reads_metrics():
-    _, peers, metrics = policy(ETCD)["ingress"]
+    _, peers, metrics = policy(ETCD, monitored_ports=[2381])["ingress"]
     assert [p["port"] for p in peers["ports"]] == [2380]
     assert peers["from"][0]["podSelector"]["matchExpressions"][0]["values"] == ["etcd"]
     assert [p["port"] for p in metrics["ports"]] == [2381]

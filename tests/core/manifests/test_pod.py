@@ -13,6 +13,11 @@ CONF = ConfigFile("/etc/glance/glance-api.conf", "glance-etc", "glance-api.conf"
 GATE = Gate(services=("mariadb",), image="registry.example.org/toolbox:1")
 
 
+def test_replicas_that_must_not_be_lost_together_are_kept_apart() -> None:
+    (term,) = spec(apart=True)["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert term == {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": SELECTOR}}
+
+
 def test_a_container_has_no_privilege_and_a_root_that_it_cannot_write():
     assert only()["securityContext"] == {
         "allowPrivilegeEscalation": False,

@@ -13,6 +13,7 @@ from program import Failure
 
 from stackloom.model.credential import Credential as ModelCredential
 from stackloom.model.credential import Value as ModelValue
+from stackloom.model.credential import authority_keys, certificate_keys
 
 
 def no_source(secret: str, key: str) -> bytes:
@@ -70,11 +71,14 @@ def test_a_text_that_differs_is_a_contradiction() -> None:
         changes(credential(k=Value(kind="text", text="new")), {"k": b"old"}, no_source)
 
 
+def described(model: ModelCredential) -> dict[str, Any]:
+    keys = {key: asdict(value) for key, value in model.keys.items()}
+    return {"name": model.name, "type": model.type, "seeded": model.seeded, "keys": keys}
+
+
 def test_the_models_own_form_is_understood() -> None:
     keys = {"a": ModelValue.password(12), "b": ModelValue.copied("x", "y"), "c": ModelValue.constant("t"), "d": ModelValue.hex(8)}
-    model = ModelCredential(name="s", keys=keys, readers=frozenset())
-    document = [{"name": model.name, "type": model.type, "seeded": False, "keys": {k: asdict(v) for k, v in model.keys.items()}}]
-    (read,) = read_credentials(document)
+    (read,) = read_credentials([described(ModelCredential(name="s", keys=keys, readers=frozenset()))])
     assert read.keys == {
         "a": Value(kind="password", length=12),
         "b": Value(kind="copy", source=("x", "y")),
@@ -139,6 +143,67 @@ def test_a_certificate_of_ours_that_no_longer_covers_the_names_is_a_contradictio
 def test_a_certificate_from_elsewhere_is_left_to_its_owner() -> None:
     assert certificates.names_lacking(b"not even PEM", ["a"]) == []
     assert changes(credential(**PAIR), {"tls.crt": b"x", "tls.key": b"y"}, no_source) == {}
+
+
+def issuing(names: list[str], title: str = "etcd") -> list[Credential]:
+    """An authority, and a certificate of it for these names, as their records describe them."""
+    leaf = certificate_keys("ca", names, usages=("server", "client"))
+    models = [("server", leaf), ("ca", authority_keys(title))]
+    return read_credentials([described(ModelCredential(name=n, keys=keys, readers=frozenset())) for n, keys in models])
+
+
+def settled(credentials: list[Credential], secrets: dict[str, dict[str, bytes]]) -> list[str]:
+    """Bring ``secrets`` up to date: the names of those that changed."""
+    changed = []
+    for wanted in credentials:
+        data = secrets.setdefault(wanted.name, {})
+        made = changes(wanted, data, lambda secret, key: secrets[secret][key])
+        data |= made
+        changed += [wanted.name] * bool(made)
+    return changed
+
+
+def test_an_authority_is_made_before_what_it_issues_and_neither_a_second_time() -> None:
+    secrets: dict[str, dict[str, bytes]] = {}
+    assert settled(issuing(["a"]), secrets) == ["ca", "server"]
+    assert {name: sorted(data) for name, data in secrets.items()} == {
+        "ca": ["ca.crt", "ca.key"],
+        "server": ["ca.crt", "tls.crt", "tls.key"],
+    }
+    assert secrets["server"]["ca.crt"] == secrets["ca"]["ca.crt"]
+    assert settled(issuing(["a"]), secrets) == []
+
+
+def test_what_an_authority_issued_follows_the_names_and_the_authority_stays() -> None:
+    secrets: dict[str, dict[str, bytes]] = {}
+    settled(issuing(["a"]), secrets)
+    former = dict(secrets["server"])
+    assert settled(issuing(["a", "b"]), secrets) == ["server"]
+    assert {key for key in former if former[key] != secrets["server"][key]} == {"tls.crt", "tls.key"}
+
+
+def test_a_new_authority_issues_everything_anew() -> None:
+    secrets: dict[str, dict[str, bytes]] = {}
+    settled(issuing(["a"]), secrets)
+    secrets["ca"].clear()
+    assert settled(issuing(["a"]), secrets) == ["ca", "server"]
+    assert not certificates.needs_renewal(secrets["server"]["tls.crt"], ["a"], ["server"], secrets["ca"]["ca.crt"])
+
+
+def test_an_authority_without_its_key_issues_nothing() -> None:
+    secrets = {"ca": dict(zip(("ca.crt", "ca.key"), certificates.authority("etcd"), strict=True)), "server": {}}
+    secrets["ca"]["ca.key"] = certificates.authority("other")[1]
+    with pytest.raises(
+        Contradiction, match="Secret ca holds no authority that can issue server: not the key of that certificate"
+    ):
+        settled(issuing(["a"]), secrets)
+
+
+def test_a_certificate_that_somebody_brought_is_kept_beside_an_authority_of_ours() -> None:
+    brought = {"tls.crt": b"theirs", "tls.key": b"theirs"}
+    secrets = {"server": dict(brought)}
+    settled(issuing(["a"]), secrets)
+    assert {key: secrets["server"][key] for key in brought} == brought
 
 
 def test_a_secret_for_the_api_carries_its_values_in_base64_and_says_who_manages_it() -> None:

@@ -93,6 +93,23 @@ def test_a_copy_follows_its_source(kubernetes: Cluster, namespace: str, provider
     assert secret(kubernetes, namespace, "nova-database")["data"]["admin"] == b"rotated"
 
 
+def test_an_authority_and_what_it_issues_are_made_together_and_once(
+    kubernetes: Cluster, namespace: str, provider: Provider
+) -> None:
+    leaf: dict[str, Any] = {
+        "tls.crt": {"kind": "certificate", "text": "etcd", "source": ["s1", ""]},
+        "tls.key": {"kind": "certificate-key"},
+    }
+    trusted = {"ca.crt": {"kind": "copy", "source": ["s1", "ca.crt"]}}
+    pair = {"ca.crt": {"kind": "authority", "text": "etcd"}, "ca.key": {"kind": "authority-key"}}
+    wanted = [{"name": "s0", "keys": {**leaf, **trusted}}, {"name": "s1", "keys": pair}]
+    assert "Secret s0: created with ca.crt, tls.crt, tls.key" in provider.run(wanted).stdout
+    assert secret(kubernetes, namespace, "s0")["data"]["ca.crt"] == secret(kubernetes, namespace, "s1")["data"]["ca.crt"]
+    assert provider.run(wanted).stdout == "2 Secrets, 2 left as they were\n"
+    leaf["tls.crt"]["text"] = "etcd,other"
+    assert "Secret s0: updated tls.crt, tls.key\n" in provider.run(wanted).stdout
+
+
 def test_a_seeded_secret_is_left_alone_whatever_became_of_it(kubernetes: Cluster, namespace: str, provider: Provider) -> None:
     kubernetes.apply([secret_of(namespace, "fernet-keys", {"0": b"a", "5": b"b"})])
     assert provider.run(WANTED).returncode == 0

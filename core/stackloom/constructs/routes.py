@@ -1,0 +1,82 @@
+"""What leads users to a public endpoint: an Ingress, or an HTTPRoute of the Gateway API, as the deployment chooses.
+
+A public endpoint has a host of its own, so a route asks for nothing but the host. The controller that follows the routes is
+Traefik (:mod:`stackloom.infra.ingress`) or one that the cluster has already.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stackloom.manifests.objects import http_route, ingress, network_policy
+from stackloom.manifests.workloads import Body, Identity
+from stackloom.model.service import Endpoint
+
+if TYPE_CHECKING:
+    from stackloom.constructs.context import ServiceContext
+    from stackloom.spec.deployment import OpenStackDeployment
+
+PUBLIC_TLS_SECRET = "openstack-public-tls"
+GATEWAY = "openstack"
+LISTENER = "https"
+
+
+def class_name(deployment: OpenStackDeployment) -> str:
+    """The IngressClass or the GatewayClass of the deployment's own Traefik. Classes are the cluster's: clouds differ by it."""
+    return deployment.metadata.namespace
+
+
+def public_hosts(deployment: OpenStackDeployment) -> list[str]:
+    """The hosts under which users reach the cloud, sorted."""
+    names = {e.public for service in deployment.services for e in service.endpoints if e.public}
+    return [f"{name}.{deployment.spec.public_domain_name}" for name in sorted(names)]
+
+
+def existing_objects(deployment: OpenStackDeployment) -> dict[str, list[str]]:
+    """What routes refer to and the cluster must have, by kind: what belongs to a controller that is there already."""
+    existing = deployment.spec.features.ingress.existing
+    issuer = deployment.spec.features.ssl.issuer
+    found: dict[str, list[str]] = {issuer.kind: [issuer.name]} if issuer else {}
+    if existing and existing.ingress_class:
+        found["IngressClass"] = [existing.ingress_class]
+    if existing and existing.gateway:
+        found["Gateway"] = [existing.gateway.name]
+    return found
+
+
+def route(ctx: ServiceContext, who: Identity, endpoint: Endpoint) -> list[Body]:
+    """What leads the users of ``endpoint``, which is public, to the Pods of ``who`` behind it."""
+    chosen = ctx.deployment.spec.features.ingress
+    bodies = [_gateway_route(ctx, who, endpoint) if chosen.routes == "gateway" else _ingress(ctx, who, endpoint)]
+    if chosen.existing and ctx.deployment.spec.features.network_policies.enabled:
+        bodies.append(_let_in(who, endpoint, chosen.existing.namespace))
+    return bodies
+
+
+def _ingress(ctx: ServiceContext, who: Identity, endpoint: Endpoint) -> Body:
+    existing = ctx.deployment.spec.features.ingress.existing
+    return ingress(
+        who,
+        host=ctx.public_host(endpoint),
+        service=endpoint.service,
+        port=endpoint.name,
+        ingress_class=existing.ingress_class if existing and existing.ingress_class else class_name(ctx.deployment),
+        tls_secret=PUBLIC_TLS_SECRET,
+    )
+
+
+def _gateway_route(ctx: ServiceContext, who: Identity, endpoint: Endpoint) -> Body:
+    existing = ctx.deployment.spec.features.ingress.existing
+    parent = {"name": GATEWAY, "sectionName": LISTENER}
+    if existing and existing.gateway:
+        parent = {"name": existing.gateway.name, "namespace": existing.gateway.namespace}
+        parent |= {"sectionName": existing.gateway.listener} if existing.gateway.listener else {}
+    return http_route(who, host=ctx.public_host(endpoint), service=endpoint.service, port=endpoint.port, parent=parent)
+
+
+def _let_in(who: Identity, endpoint: Endpoint, namespace: str) -> Body:
+    """The policy that lets the Pods of another namespace call the endpoint."""
+    name = Identity(name=f"{who.name}-public", namespace=who.namespace, labels=who.labels)
+    callers = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
+    rule = {"from": [callers], "ports": [{"port": endpoint.port, "protocol": "TCP"}]}
+    return network_policy(name, pods=who.selector, ingress=[rule])
