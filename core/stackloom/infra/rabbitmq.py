@@ -46,7 +46,8 @@ _HOME = "/run/erlang"
 
 _MIB = 1024 * 1024
 _MEMORY_GIB = BySize(single=1, tiny=2, small=3, medium=6)
-_DISK_GIB = BySize(single=5, tiny=5, small=10, medium=20)
+# The same at every size: the claims of a StatefulSet cannot be changed, and a cloud grows.
+_DISK = "10Gi"
 _SCHEDULERS = BySize(single=2, tiny=2, small=4, medium=8)
 _OPEN_FILES = 65536
 # The log of all queues together is kept in memory too until it is as long as this.
@@ -194,7 +195,7 @@ def _build(ctx: ServiceContext, bus: _Bus) -> None:
             ctx.file("/etc/rabbitmq/enabled_plugins", "[rabbitmq_management, rabbitmq_prometheus].\n"),
             *(_certificate(ctx) if bus.open else ()),
         ],
-        volumes={_DATA: f"{ctx.by_size(_DISK_GIB)}Gi"},
+        volumes={_DATA: _DISK},
         storage_class=ctx.deployment.spec.local_volume_storage_class,
         writable=[_HOME, definitions, "/var/log/rabbitmq"],
         resources=_resources(ctx),

@@ -71,6 +71,8 @@ def stateful_set(
     }
     if claims:
         spec["volumeClaimTemplates"] = list(claims)
+        # Else the kubelet would go through every file of the volume at each start.
+        spec["template"]["spec"]["securityContext"]["fsGroupChangePolicy"] = "OnRootMismatch"
     return who.body("apps/v1", "StatefulSet", spec=spec)
 
 

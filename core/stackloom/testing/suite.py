@@ -171,10 +171,12 @@ class ServiceContract:
         larger = self.of_service(synthesis(self.deployment(record, size="medium")))
         assert _names(larger) == _names(own)
 
-    def test_selectors_survive_an_upgrade(self, synthesis: Synthesis, record: Service, own: Sequence[Output]) -> None:
-        before = self.of_service(synthesis(self.deployment(record, openstack_version="epoxy")))
-        now = _selectors(own)
-        assert {path: selector for path, selector in _selectors(before).items() if now.get(path, selector) != selector} == {}
+    @pytest.mark.parametrize("change", [{"openstack_version": "epoxy"}, {"size": "single"}, {"size": "medium"}], ids=str)
+    def test_what_nobody_can_change_stays_the_same(
+        self, synthesis: Synthesis, record: Service, own: Sequence[Output], change: dict[str, str]
+    ) -> None:
+        before, now = _fixed(self.of_service(synthesis(self.deployment(record, **change)))), _fixed(own)
+        assert {path: fields for path, fields in before.items() if now.get(path, fields) != fields} == {}
 
     def test_its_pods_are_closed_off_unless_policies_are_off(
         self, synthesis: Synthesis, record: Service, own: Sequence[Output], workloads: Sequence[Workload]
@@ -189,6 +191,7 @@ def _names(output: Sequence[Output]) -> set[tuple[str, str]]:
     return {(o.kind, o.labels.get(f"{LABEL_PREFIX}/job", o.name)) for o in output}
 
 
-def _selectors(output: Sequence[Output]) -> dict[str, Any]:
-    """The selectors that Kubernetes does not let anybody change."""
-    return {o.path: o.body["spec"]["selector"] for o in output if o.kind in LONG_RUNNING}
+def _fixed(output: Sequence[Output]) -> dict[str, dict[str, Any]]:
+    """The fields of workloads that Kubernetes refuses to change."""
+    fields = ("selector", "serviceName", "podManagementPolicy", "volumeClaimTemplates")
+    return {o.path: {key: o.body["spec"].get(key) for key in fields} for o in output if o.kind in LONG_RUNNING}

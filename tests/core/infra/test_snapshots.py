@@ -10,6 +10,8 @@ import pytest
 from stackloom import Output
 from tests.core.infra.cloud import INFRASTRUCTURE, cloud, plugins
 
+COMPONENTS = {*INFRASTRUCTURE, "image-cache"}
+
 Manifests = Callable[..., list[Output]]
 Snapshots = Callable[[Iterable[Output]], None]
 
@@ -19,12 +21,12 @@ def infrastructure(manifests: Manifests) -> Callable[..., list[Output]]:
     """The objects of the infrastructure in a deployment."""
 
     def found(features: dict[str, Any] | None = None, **spec: Any) -> list[Output]:
-        return [o for o in manifests(cloud(features, **spec), plugins=plugins()) if o.component in INFRASTRUCTURE]
+        return [o for o in manifests(cloud(features, **spec), plugins=plugins()) if o.component in COMPONENTS]
 
     return found
 
 
-@pytest.mark.parametrize("component", sorted(INFRASTRUCTURE))
+@pytest.mark.parametrize("component", sorted(COMPONENTS))
 def test_small(infrastructure: Callable[..., list[Output]], assert_snapshots: Snapshots, component: str):
     assert_snapshots(o for o in infrastructure() if o.component == component)
 
