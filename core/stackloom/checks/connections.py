@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from stackloom.checks.context import CheckContext
 from stackloom.checks.index import Index, Workload, at, each, text
@@ -41,7 +42,7 @@ def addresses(w: Workload, index: Index) -> set[tuple[str, str, str]]:
         if reference.kind == "ConfigMap":
             config = index.find("ConfigMap", w.output.namespace, reference.name)
             data = at(config.body, "data") if config else {}
-            texts += [data.get(reference.key, "")] if reference.key else list(data.values())
+            texts += [text(data, key) for key in ([reference.key] if reference.key else data)]
     return {found for told in texts if ".svc" in told for found in _ADDRESS.findall(told)}
 
 
@@ -51,7 +52,11 @@ def behind(service: str, namespace: str, port: int, index: Index) -> Iterator[tu
     spec = at(found.body, "spec") if found else {}
     for _, entry in each(spec, "ports"):
         if entry.get("port") == port:
-            target = entry.get("targetPort", port)
             for w in index.carrying(namespace, at(spec, "selector")):
-                for number in container_ports(w, target) if isinstance(target, str) else [target]:
+                for number in _numbers(w, entry.get("targetPort") or port):
                     yield w, number
+
+
+def _numbers(w: Workload, target: Any) -> list[int]:
+    """The numbers of the Pods' port that a Service leads to, by number or by name."""
+    return container_ports(w, target) if isinstance(target, str) else [target] if isinstance(target, int) else []

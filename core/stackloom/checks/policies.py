@@ -61,13 +61,14 @@ def _is_port(item: dict[str, Any], target: Workload, port: int) -> bool:
     first = item.get("port")
     if isinstance(first, str):
         return port in container_ports(target, first)
-    return first is None or (isinstance(first, int) and first <= port <= item.get("endPort", first))
+    last = item.get("endPort", first)
+    return first is None or (isinstance(first, int) and isinstance(last, int) and first <= port <= last)
 
 
 def container_ports(w: Workload, name: str) -> list[int]:
     """The numbers of the port of this name in the main containers of a workload."""
     ports = (port for c in w.containers if not c.init for _, port in each(c.body, "ports"))
-    return [port["containerPort"] for port in ports if text(port, "name") == name]
+    return [port["containerPort"] for port in ports if text(port, "name") == name and isinstance(port.get("containerPort"), int)]
 
 
 def _has_peer(rule: dict[str, Any], key: str, namespace: str, other: Workload) -> bool:
