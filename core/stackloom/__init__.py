@@ -13,7 +13,7 @@ from stackloom.images import openstack_image
 from stackloom.manifests.files import ConfigFile, SecretDirectory, SecretFile
 from stackloom.manifests.gate import Gate
 from stackloom.manifests.pod import Container, PodField, Privilege, Probe, Probes, Resources
-from stackloom.model.credential import Credential, SecretKey, Value
+from stackloom.model.credential import Credential, SecretKey, Value, authority_keys, certificate_keys
 from stackloom.model.image import Image
 from stackloom.model.output import Output
 from stackloom.model.placement import NodeRole
@@ -53,6 +53,8 @@ __all__ = [
     "ServiceUser",
     "StackloomError",
     "Value",
+    "authority_keys",
+    "certificate_keys",
     "did_you_mean",
     "hookimpl",
     "openstack_image",

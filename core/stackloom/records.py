@@ -32,6 +32,9 @@ def record_problems(service: Service) -> Iterator[Problem]:
         if not is_dns_label(getattr(service, field)):
             hint = "Use at most 63 lower-case letters, digits and dashes"
             yield Problem(f"`{field}` of the service {service.name!r} is not a DNS label", hint)
+    for field in ("backs", "client"):
+        if getattr(service, field):
+            yield Problem(f"`{field}` of the service {service.name!r} is for the core's own infrastructure", "Leave it out")
 
 
 @cache

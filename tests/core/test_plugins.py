@@ -193,6 +193,10 @@ UNUSABLE = {
         "@hookimpl\ndef stackloom_services(): yield Service(name='My Service', type='container')",
         "`name` of the service 'My Service' is not a DNS label. Use at most 63 lower-case letters, digits and dashes",
     ),
+    "a service that takes itself for infrastructure": (
+        "@hookimpl\ndef stackloom_services(): yield Service(name='zun', type='container', backs='cache')",
+        "`backs` of the service 'zun' is for the core's own infrastructure. Leave it out",
+    ),
     "a list where a name is wanted": (
         "@hookimpl\ndef stackloom_services(): yield Service(name=['zun'], type='container')",
         "`name` of the service ['zun'] should be a valid string",

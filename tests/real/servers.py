@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import subprocess
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
 START_SECONDS = 60
+PORTS = range(15000, 32000)
 
 
 class ServerError(Exception):
@@ -18,10 +20,17 @@ class ServerError(Exception):
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on now."""
-    with socket.create_server((LOOPBACK, 0)) as probe:
-        port: int = probe.getsockname()[1]
+    """A port of the loopback interface that nobody listens on now.
+
+    It is none of those that the system gives to outgoing connections: a server that restarts must find it free again.
+    """
+    for port in random.sample(PORTS, len(PORTS)):
+        try:
+            socket.create_server((LOOPBACK, port)).close()
+        except OSError:
+            continue
         return port
+    raise ServerError("every port is taken")
 
 
 def run_checked(command: Sequence[str], env: Mapping[str, str]) -> None:

@@ -17,7 +17,7 @@ from stackloom.manifests import objects
 from stackloom.manifests.files import ConfigFile
 from stackloom.manifests.pod import Container, Pod, Resources
 from stackloom.manifests.workloads import Body, Identity, job
-from stackloom.model.credential import Credential, Value
+from stackloom.model.credential import Credential, Value, authority_keys, certificate_keys
 from stackloom.model.names import BUS_OPTIONS, bus_secret, database_secret, of_generation, user_secret, valid_generations
 from stackloom.model.service import Service
 
@@ -27,16 +27,13 @@ if TYPE_CHECKING:
     from stackloom.spec.features import CertificateIssuer
 
 COMPONENT = "credentials"
+_PUBLIC_AUTHORITY = "openstack-public-authority"
 
 
 def cloud_credentials(deployment: OpenStackDeployment) -> list[Credential]:
-    """What belongs to the cloud as a whole: the database's administrator, the certificate of the public endpoints.
-
-    A certificate that cert-manager keeps is none of these: see :func:`_certificate`.
-    """
-    tls = Credential(name=PUBLIC_TLS_SECRET, type="kubernetes.io/tls", keys=_public_certificate(deployment), readers=frozenset())
+    """What belongs to the cloud as a whole: the database's administrator, the certificate of the public endpoints."""
     return [
-        *([] if deployment.spec.features.ssl.issuer else [tls]),
+        *_public_certificate(deployment),
         Credential(
             name="mariadb-admin",
             keys={"username": Value.constant("root"), "password": Value.password()},
@@ -45,12 +42,20 @@ def cloud_credentials(deployment: OpenStackDeployment) -> list[Credential]:
     ]
 
 
-def _public_certificate(deployment: OpenStackDeployment) -> dict[str, Value]:
-    given = deployment.spec.features.ssl.public_endpoints
-    if given is None:
-        names = f"*.{deployment.spec.public_domain_name}"
-        return {"tls.crt": Value(kind="certificate", text=names), "tls.key": Value(kind="certificate-key", text=names)}
-    return {"tls.crt": _taken(given.api_cert), "tls.key": _taken(given.api_key)}
+def _public_certificate(deployment: OpenStackDeployment) -> Iterator[Credential]:
+    """The Secret that routes name, and the authority for it where the certificate is not given.
+
+    A certificate that cert-manager keeps is none of these: see :func:`_certificate`.
+    """
+    ssl = deployment.spec.features.ssl
+    if ssl.issuer:
+        return
+    if given := ssl.public_endpoints:
+        keys = {"tls.crt": _taken(given.api_cert), "tls.key": _taken(given.api_key), "ca.crt": _taken(given.ca_cert)}
+    else:
+        yield Credential(name=_PUBLIC_AUTHORITY, keys=authority_keys("public endpoints"), readers=frozenset())
+        keys = certificate_keys(_PUBLIC_AUTHORITY, [f"*.{deployment.spec.public_domain_name}"])
+    yield Credential(name=PUBLIC_TLS_SECRET, type="kubernetes.io/tls", keys=keys, readers=frozenset())
 
 
 def _certificate(who: Identity, deployment: OpenStackDeployment, issuer: CertificateIssuer) -> Body:
@@ -117,7 +122,7 @@ def _made(value: Value) -> dict[str, Any]:
         made["text"] = value.text
     if value.source[0]:
         made["source"] = list(value.source)
-    if value.kind == "certificate" and value.source[0]:
+    if value.kind == "certificate":
         made["usages"] = list(value.usages)
     return made
 
@@ -171,10 +176,10 @@ def build_credentials(
     if issuer := deployment.spec.features.ssl.issuer:
         component.add(_certificate(who, deployment, issuer))
     if provider == "external-secrets":
-        known = {credential.name for credential in credentials}
-        for credential in credentials:
-            if any(value.kind == "authority" for value in credential.keys.values()):
-                continue  # it is for making certificates here, and these come from the store
+        # Authorities are for making certificates here, and these come from the store, each with what to trust.
+        stored = [c for c in credentials if all(value.kind != "authority" for value in c.keys.values())]
+        known = {credential.name for credential in stored}
+        for credential in stored:
             name = Identity(name=credential.name, namespace=who.namespace, labels=who.labels)
             component.add(_external_secret(name, credential, deployment, known))
     if provider != "generated":

@@ -88,7 +88,8 @@ def network_policy(
         spec={
             "podSelector": {"matchLabels": dict(pods)} if pods else {},
             "policyTypes": ["Ingress", "Egress"],
-            "ingress": [dict(rule) for rule in ingress],
-            "egress": [dict(rule) for rule in egress],
+            # An empty list is not kept by the API, and would differ from what is there for ever.
+            **({"ingress": [dict(rule) for rule in ingress]} if ingress else {}),
+            **({"egress": [dict(rule) for rule in egress]} if egress else {}),
         },
     )

@@ -20,8 +20,8 @@ class Value:
     ``hex``: ``length`` random bytes; ``fernet``: a Fernet key; ``text``: ``text`` as it stands (a user's name);
     ``public``: ``text``, kept equal to it (a certificate); ``copy``: the value of ``source`` (Secret, key), kept equal to it;
     ``authority`` and ``authority-key``: a pair that issues certificates, called ``text``;
-    ``certificate`` and ``certificate-key``: a pair for the DNS names in ``text``, separated by commas. It is self-signed, or
-    issued by the authority in the Secret ``source[0]``, for the ``usages``, and kept equal to what is wanted of it.
+    ``certificate`` and ``certificate-key``: a pair for the DNS names in ``text``, separated by commas, and for the ``usages``,
+    issued by the authority in the Secret ``source[0]``, and kept equal to what is wanted of it.
     """
 
     kind: Kind

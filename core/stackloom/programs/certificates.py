@@ -1,4 +1,4 @@
-"""Certificates that are made in the cluster: self-signed ones, authorities, and what these issue.
+"""Certificates that are made in the cluster: authorities, and what these issue.
 
 Needs the package ``cryptography``.
 """
@@ -27,15 +27,7 @@ def _subject(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
-SELF_SIGNED = _subject("stackloom self-signed")
 ISSUED = _subject("stackloom issued")
-
-
-def self_signed(names: Sequence[str]) -> Pair:
-    """A certificate for these DNS names and its private key, both in PEM. Clients trust it as their own root."""
-    key = _new_key()
-    builder = _builder(key, SELF_SIGNED, SELF_SIGNED, key, lifetime=LIFETIME)
-    return _pem(_for_end(builder, names, ["server"]).sign(key, hashes.SHA256()), key)
 
 
 def authority(title: str) -> Pair:
@@ -61,12 +53,6 @@ def issued(names: Sequence[str], usages: Iterable[str], issuer: Pair) -> Pair:
     return _pem(_for_end(builder, names, usages).sign(signer, hashes.SHA256()), key)
 
 
-def names_lacking(pem: bytes, names: Sequence[str]) -> list[str]:
-    """Those of ``names`` that a self-signed certificate made here does not hold; none for one from elsewhere."""
-    certificate = _loaded(pem)
-    return [] if certificate is None or certificate.subject != SELF_SIGNED else _lacking(certificate, names)
-
-
 def needs_renewal(pem: bytes, names: Sequence[str], usages: Iterable[str], issuer: bytes) -> bool:
     """Whether a certificate that was issued here is not what is wanted any more, or soon expires; False for one from elsewhere.
 
@@ -78,7 +64,7 @@ def needs_renewal(pem: bytes, names: Sequence[str], usages: Iterable[str], issue
     held = set(certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
     end = certificate.not_valid_after_utc
     return (
-        bool(_lacking(certificate, names))
+        _lacks(certificate, names)
         or not held >= {USAGES[usage] for usage in usages}
         or not _is_issued_by(certificate, parent)
         or (end - RENEWAL < _now() and end < parent.not_valid_after_utc)
@@ -154,13 +140,12 @@ def _loaded(pem: bytes) -> x509.Certificate | None:
         return None
 
 
-def _lacking(certificate: x509.Certificate, names: Sequence[str]) -> list[str]:
+def _lacks(certificate: x509.Certificate, names: Sequence[str]) -> bool:
     try:
         alternatives = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
-        return list(names)
-    held = alternatives.get_values_for_type(x509.DNSName)
-    return [name for name in names if name not in held]
+        return bool(names)
+    return not set(names) <= set(alternatives.get_values_for_type(x509.DNSName))
 
 
 def _is_issued_by(certificate: x509.Certificate, parent: x509.Certificate) -> bool:

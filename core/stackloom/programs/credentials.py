@@ -5,8 +5,8 @@ Reads the path of a JSON file that lists credentials,
     [{"name": SECRET, "type": "Opaque", "seeded": false, "keys": {KEY: {"kind": "password", "length": 32}}}]
 
 creates the Secrets that are absent and adds the keys that are missing. A value that exists is never overwritten, but for two
-kinds: a ``copy`` follows its source, and what is ``public`` follows the file. A certificate that an authority of ours issued is
-issued anew when it is not what is wanted, or soon expires: whoever trusts the authority takes either. A ``text`` (a user's
+kinds: a ``copy`` follows its source, and what is ``public`` follows the file. Certificates come from authorities of ours, and are
+issued anew when they are not what is wanted, or soon expire: whoever trusts the authority takes either. A ``text`` (a user's
 name) that differs from what is wanted is an error, because both may be in use. A ``seeded`` Secret is made whole and left alone
 ever after. Any number of these may run at the same time.
 
@@ -100,6 +100,9 @@ def _check(credential: Credential) -> None:
         raise Failure(f"Secret {credential.name}: unknown kind of value: {', '.join(sorted(unknown))}")
     if any(len(_of_kind(credential, certificate)) != len(_of_kind(credential, key)) for certificate, key in PAIRS.items()):
         raise Failure(f"Secret {credential.name}: a certificate and its key belong into one Secret")
+    for key in _of_kind(credential, "certificate"):
+        if not credential.keys[key].source[0]:
+            raise Failure(f"Secret {credential.name}: {key} names no Secret with the authority that issues it")
 
 
 # Made together or not at all, each certificate with its private key.
@@ -148,25 +151,21 @@ def _pair_changes(credential: Credential, data: Mapping[str, bytes], certificate
     import certificates  # noqa: PLC0415  # the package behind it is not in every image
 
     value = credential.keys[certificate]
-    names = [name.strip() for name in value.text.split(",") if name.strip()]
     present = [part for part in (certificate, key) if part in data]
     if len(present) == 1:
         raise Contradiction(f"Secret {credential.name} holds {present[0]} without its counterpart; add that, or delete it")
-    made: tuple[bytes, bytes] | None = None
-    if issuer := value.source[0]:
+    if value.kind == "authority":
+        made = None if present else certificates.authority(value.text)
+    else:
+        issuer = value.source[0]
+        names = [name.strip() for name in value.text.split(",") if name.strip()]
         trusted = source(issuer, "ca.crt")
-        if not present or certificates.needs_renewal(data[certificate], names, value.usages, trusted):
-            try:
-                made = certificates.issued(names, value.usages, (trusted, source(issuer, "ca.key")))
-            except ValueError as error:
-                raise Contradiction(f"Secret {issuer} holds no authority that can issue {credential.name}: {error}") from error
-    elif not present:
-        made = certificates.authority(value.text) if value.kind == "authority" else certificates.self_signed(names)
-    elif value.kind == "certificate" and (lacking := certificates.names_lacking(data[certificate], names)):
-        raise Contradiction(
-            f"Secret {credential.name}: the certificate that was made here does not cover {', '.join(lacking)}; "
-            "delete the Secret to have it made anew"
-        )
+        if present and not certificates.needs_renewal(data[certificate], names, value.usages, trusted):
+            return {}
+        try:
+            made = certificates.issued(names, value.usages, (trusted, source(issuer, "ca.key")))
+        except ValueError as error:
+            raise Contradiction(f"Secret {issuer} holds no authority that can issue {credential.name}: {error}") from error
     return dict(zip((certificate, key), made, strict=True)) if made else {}
 
 

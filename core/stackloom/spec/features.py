@@ -85,8 +85,8 @@ class Ssl(SpecModel):
     tls_proxy: TlsProxy = TlsProxy()
     """TLS in front of each API inside the cluster."""
     public_endpoints: PublicEndpoints | None = None
-    """The certificate of the public endpoints, from you. Absent, and no issuer given: one is made in the cluster, signed by
-    itself."""
+    """The certificate of the public endpoints, from you. Absent, and no issuer given: one is made in the cluster, by an
+    authority of the cloud's own."""
     issuer: CertificateIssuer | None = None
     """The issuer of cert-manager that issues and renews the certificate of the public endpoints. (Not in the CR.)"""
 

@@ -16,6 +16,7 @@ from stackloom.spec import loader
 from stackloom.spec.deployment import OpenStackDeployment
 from stackloom.spec.source import Source
 from tests.bad_inputs import USUAL, patched
+from tests.real.certificates import Authority
 
 STORE = {"provider": "external-secrets", "external_secrets": {"store": {"name": "vault"}, "prefix": "clouds/one/"}}
 GLANCE = Service(
@@ -140,10 +141,36 @@ def test_secrets_that_others_bring_need_no_object(component: Component):
     assert build(component, PASSWORDS, KEYS, provider="existing") == {}
 
 
+def of_public_endpoints(**ssl: Any) -> dict[str, Credential]:
+    """What is made for the certificate of the public endpoints, nobody's to read."""
+    made = {c.name: c for c in cloud_credentials(deployment(features={"ssl": ssl}))}
+    del made["mariadb-admin"]
+    assert not any(credential.readers for credential in made.values())
+    return made
+
+
+def test_an_authority_of_the_clouds_own_issues_the_certificate_of_all_public_hosts():
+    made = of_public_endpoints()
+    assert made.keys() == {PUBLIC_TLS_SECRET, "openstack-public-authority"}
+    assert made["openstack-public-authority"].keys == authority_keys("public endpoints")
+    assert made[PUBLIC_TLS_SECRET].type == "kubernetes.io/tls"
+    assert made[PUBLIC_TLS_SECRET].keys == certificate_keys("openstack-public-authority", ["*.cloud.example.org"])
+
+
+def test_a_certificate_that_is_given_is_taken_with_its_key_and_authority(tmp_path: Path):
+    trusted = Authority(tmp_path).certificate.read_text()
+    given = {key: {"value_from": {"secret_key_ref": {"name": "ours", "key": key}}} for key in ("api_cert", "api_key")}
+    made = of_public_endpoints(public_endpoints={**given, "ca_cert": trusted})
+    assert made.keys() == {PUBLIC_TLS_SECRET}
+    assert made[PUBLIC_TLS_SECRET].keys == {
+        "tls.crt": Value.copied("ours", "api_cert"),
+        "tls.key": Value.copied("ours", "api_key"),
+        "ca.crt": Value(kind="public", text=trusted),
+    }
+
+
 def test_the_certificate_of_an_issuer_is_cert_managers_to_make():
-    of_issuer = deployment(features={"ssl": {"issuer": {"name": "acme"}}})
-    assert PUBLIC_TLS_SECRET in {c.name for c in cloud_credentials(deployment())}
-    assert PUBLIC_TLS_SECRET not in {c.name for c in cloud_credentials(of_issuer)}
+    assert of_public_endpoints(issuer={"name": "acme"}) == {}
 
 
 @pytest.mark.parametrize("provider", ["generated", "existing"])
@@ -162,7 +189,8 @@ def test_certificates_from_a_store_need_no_authority_of_ours(component: Componen
     issued = Credential(name="etcd-tls", keys=certificate_keys(authority.name, ["etcd"]), readers=frozenset({"etcd"}))
     made = build(component, authority, issued, **STORE)
     assert set(made) == {"ExternalSecret/etcd-tls"}
-    assert [d["secretKey"] for d in made["ExternalSecret/etcd-tls"]["spec"]["data"]] == ["ca.crt", "tls.crt", "tls.key"]
+    places = {d["secretKey"]: d["remoteRef"] for d in made["ExternalSecret/etcd-tls"]["spec"]["data"]}
+    assert places == {key: {"key": "clouds/one/etcd-tls", "property": key} for key in ("ca.crt", "tls.crt", "tls.key")}
 
 
 def test_the_job_is_told_who_issues_a_certificate_and_what_for(component: Component):

@@ -56,6 +56,4 @@ def test_a_network_policy_refuses_what_it_does_not_name():
     assert spec == {
         "podSelector": {"matchLabels": {"application": "glance"}},
         "policyTypes": ["Ingress", "Egress"],
-        "ingress": [],
-        "egress": [],
     }

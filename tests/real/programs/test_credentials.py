@@ -30,8 +30,12 @@ WANTED: list[dict[str, Any]] = [
     {
         "name": "public-tls",
         "type": "kubernetes.io/tls",
-        "keys": {"tls.crt": {"kind": "certificate", "text": "*.cloud.example.org"}, "tls.key": {"kind": "certificate-key"}},
+        "keys": {
+            "tls.crt": {"kind": "certificate", "text": "*.cloud.example.org", "source": ["public-authority", ""]},
+            "tls.key": {"kind": "certificate-key"},
+        },
     },
+    {"name": "public-authority", "keys": {"ca.crt": {"kind": "authority", "text": "x"}, "ca.key": {"kind": "authority-key"}}},
 ]
 NAMES = [c["name"] for c in WANTED]
 
@@ -74,7 +78,7 @@ def test_running_again_changes_nothing(kubernetes: Cluster, namespace: str, prov
     provider.run(WANTED)
     before = [secret(kubernetes, namespace, name) for name in NAMES]
     result = provider.run(WANTED)
-    assert (result.returncode, result.stdout) == (0, "4 Secrets, 4 left as they were\n")
+    assert (result.returncode, result.stdout) == (0, "5 Secrets, 5 left as they were\n")
     assert [secret(kubernetes, namespace, name) for name in NAMES] == before
 
 
@@ -124,7 +128,7 @@ def test_contradictions_are_all_reported_and_do_not_stop_the_rest(
     assert result.returncode == 1
     assert "problem: Secret nova-database: username is not 'nova'" in result.stdout
     assert "problem: Secret public-tls is of type Opaque, not kubernetes.io/tls; delete it" in result.stdout
-    assert result.stdout.endswith("failed: 2 of 4 Secrets need a decision: see the problems above\n")
+    assert result.stdout.endswith("failed: 2 of 5 Secrets need a decision: see the problems above\n")
     assert sorted(secret(kubernetes, namespace, "fernet-keys")["data"]) == ["0", "1"]
 
 

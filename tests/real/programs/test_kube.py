@@ -69,7 +69,7 @@ def test_an_api_that_is_away_or_silent_is_unavailable(api: kube.Kube, api_server
 
 
 def test_an_api_with_a_certificate_from_elsewhere_is_not_talked_to(api: kube.Kube, namespace: str, tmp_path: Path) -> None:
-    foreign, _ = certificates.self_signed(["kubernetes"])
+    foreign, _ = certificates.authority("kubernetes")
     (tmp_path / "ca.crt").write_bytes(foreign)
     with pytest.raises(kube.Unavailable, match="certificate verify failed") as refused:
         api.get(kube.SECRETS, "a")
