@@ -22,7 +22,8 @@ class Worker(Part):
     """A Deployment that nobody calls: it works through a queue or a schedule, or waits to be entered (a shell).
 
     It waits for the services that this one requires, or of them only for
-    ``needs``; ``credentials`` brings those of the service.
+    ``needs``; ``credentials`` brings those of the service. ``account`` is a ServiceAccount, for a worker that talks to the
+    Kubernetes API; ``ports`` are named, for its probes and for who reads its metrics.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Worker(Part):
         *,
         command: Sequence[str],
         probes: Probes,
+        ports: Mapping[str, int] | None = None,
         config: Files = (),
         image: str = "",
         replicas: BySize | int = 1,
@@ -41,6 +43,7 @@ class Worker(Part):
         resources: Resources | None = None,
         needs: Sequence[str] | None = None,
         credentials: bool = True,
+        account: str = "",
     ) -> None:
         super().__init__(ctx)
         who = ctx.identity(f"{ctx.name}-{role}", role)
@@ -51,12 +54,20 @@ class Worker(Part):
             image=ctx.image(image or ctx.name),
             command=command,
             env={**(ctx.service_env() if credentials else {}), **(env or {})},
+            ports=ports or {},
             files=flat(config),
             writable=writable,
             probes=probes,
             resources=ctx.resources(role, (resources or Resources(memory="256Mi", memory_limit="1Gi")).body()),
         )
-        pod = Pod(containers=[container], gate=gate, service_account=ctx.name, spread=count > 1, grace_seconds=60)
+        pod = Pod(
+            containers=[container],
+            gate=gate,
+            service_account=account or ctx.name,
+            token=bool(account),
+            spread=count > 1,
+            grace_seconds=60,
+        )
         self.put(deployment(who, pod, replicas=count, deadline_seconds=ctx.rollout_deadline), gate=gate)
         self.put_budget(who, count)
 
@@ -64,10 +75,11 @@ class Worker(Part):
 class StatefulService(Part):
     """A StatefulSet behind a headless Service, whose Pods have names, and volumes that outlive them.
 
-    Both are called ``name``. ``ports`` are named; ``volumes`` gives a size for each mount path (``{"/var/lib/x": "5Gi"}``), of
-    the storage class ``storage_class``. ``init`` runs first and ``sidecars`` run beside it; they share its ``writable``
-    directories of the same path. ``found_early`` gives a Pod its address before it is ready: for those that form a cluster.
-    ``apart`` is for those that must not be lost together: no node gets two.
+    Both are called ``name``, unless the Service has a name of its own: ``domain``. ``ports`` are named; ``volumes`` gives a size
+    for each mount path (``{"/var/lib/x": "5Gi"}``), of the storage class ``storage_class``. ``init`` runs first and ``sidecars``
+    run beside it; they share its ``writable`` directories of the same path. ``found_early`` gives a Pod its address before it is
+    ready: for those that form a cluster. ``apart`` is for those that must not be lost together: no node gets two.
+    ``drain_seconds`` is for how long it goes on when it is told to end; ``bound`` and ``runtime_labels`` are the Pod's.
     """
 
     def __init__(
@@ -79,6 +91,7 @@ class StatefulService(Part):
         probes: Probes,
         ports: Mapping[str, int],
         name: str = "",
+        domain: str = "",
         config: Files = (),
         image: str = "",
         replicas: BySize | int = 1,
@@ -92,12 +105,16 @@ class StatefulService(Part):
         sidecars: Sequence[Container] = (),
         user: int = OPENSTACK_UID,
         account: str = "",
+        drain_seconds: int = 0,
         grace_seconds: int = 60,
         found_early: bool = False,
         apart: bool = False,
+        bound: bool = False,
+        runtime_labels: Sequence[str] = (),
     ) -> None:
         super().__init__(ctx)
         who = ctx.identity(name or f"{ctx.name}-{role}", role)
+        headless = ctx.identity(domain or who.name, role)
         count = ctx.replicas(role, replicas)
         gate = ctx.gate(after=after)
         claims = {path: path.strip("/").replace("/", "-") for path in volumes or {}}
@@ -111,6 +128,7 @@ class StatefulService(Part):
             writable=writable,
             probes=probes,
             resources=ctx.resources(role, (resources or Resources(memory="256Mi", memory_limit="1Gi")).body()),
+            drain_seconds=drain_seconds,
             volume_mounts=[{"name": name, "mountPath": path} for path, name in claims.items()],
         )
         pod = Pod(
@@ -122,13 +140,15 @@ class StatefulService(Part):
             user=user,
             spread=count > 1 and not apart,
             apart=count > 1 and apart,
+            bound=bound,
+            runtime_labels=runtime_labels,
             grace_seconds=grace_seconds,
         )
         bodies = [volume_claim(name, (volumes or {})[path], storage_class) for path, name in claims.items()]
-        self.put(stateful_set(who, pod, replicas=count, service=who.name, claims=bodies), gate=gate)
-        self.put(service(who, ports, headless=True, not_ready_too=found_early))
+        self.put(stateful_set(who, pod, replicas=count, service=headless.name, claims=bodies), gate=gate)
+        self.put(service(headless, ports, headless=True, not_ready_too=found_early))
         self.put_budget(who, count)
-        self.awaited = Gate(services=(who.name,))
+        self.awaited = Gate(services=(headless.name,))
 
 
 class Agent(Part):

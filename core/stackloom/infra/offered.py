@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from stackloom.errors import Problem, StackloomError
 from stackloom.infra.etcd import ETCD
 from stackloom.infra.ingress import INGRESS
+from stackloom.infra.mariadb import MARIADB
 from stackloom.infra.memcached import MEMCACHED
 from stackloom.infra.rabbitmq import NOTIFICATIONS, broker_for
 from stackloom.infra.storage import STORAGE
 from stackloom.model.service import Service
 
-_SHARED: tuple[Service, ...] = (ETCD, INGRESS, MEMCACHED, NOTIFICATIONS, STORAGE)
+_SHARED: tuple[Service, ...] = (ETCD, INGRESS, MARIADB, MEMCACHED, NOTIFICATIONS, STORAGE)
 
 
 def with_infrastructure(services: Sequence[Service]) -> tuple[Service, ...]:

@@ -8,10 +8,20 @@ from typing import Any
 from stackloom.manifests.workloads import Body, Identity
 
 
-def service(who: Identity, ports: Mapping[str, int], *, headless: bool = False, not_ready_too: bool = False) -> Body:
-    """A Service in front of the Pods of ``who``; each port leads to the container port of the same name."""
+def service(
+    who: Identity,
+    ports: Mapping[str, int],
+    *,
+    headless: bool = False,
+    not_ready_too: bool = False,
+    labels: Mapping[str, str] | None = None,
+) -> Body:
+    """A Service in front of the Pods of ``who``, or of those that carry ``labels`` too, which they may get while they run.
+
+    Each port leads to the container port of the same name.
+    """
     spec: Body = {
-        "selector": who.selector,
+        "selector": {**who.selector, **(labels or {})},
         "ports": [{"name": name, "port": port, "targetPort": name, "protocol": "TCP"} for name, port in ports.items()],
     }
     if headless:

@@ -29,6 +29,8 @@ Env = Mapping[str, str | SecretKey | PodField]
 _TMP = "/tmp"  # noqa: S108 - in the container
 # The user and group that the published OpenStack images run as.
 OPENSTACK_UID = 42424
+# Without these, a Pod would be deleted five minutes after its node went silent, and stay in deletion until the node is back.
+_AWAY = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -145,6 +147,8 @@ class Pod:
     ``spread`` puts its replicas on different nodes as far as that goes, ``apart`` never two on one node. ``user`` is the numeric
     user and group of its containers; ``token`` says that its main containers talk to the Kubernetes
     API; ``volumes`` and ``host`` are bodies for what the vocabulary does not cover (hostPath, hostNetwork, ...).
+    ``bound`` is for a Pod that can run nowhere but on its node: it waits there for as long as the node is away.
+    ``runtime_labels`` are the keys of labels that a program puts on it while it runs.
     """
 
     containers: Sequence[Container]
@@ -159,6 +163,8 @@ class Pod:
     affinity: Mapping[str, Any] | None = None
     spread: bool = False
     apart: bool = False
+    bound: bool = False
+    runtime_labels: Sequence[str] = ()
     volumes: Sequence[Mapping[str, Any]] = ()
     host: Mapping[str, Any] = field(default_factory=dict)
 
@@ -232,6 +238,8 @@ def _annotations(pod: Pod) -> dict[str, str]:
     reasons = {c.privilege.reason: None for c in containers if c.privilege}
     if reasons:
         annotations[f"{LABEL_PREFIX}/privilege-reason"] = "; ".join(reasons)
+    if pod.runtime_labels:
+        annotations[f"{LABEL_PREFIX}/runtime-labels"] = ",".join(pod.runtime_labels)
     return annotations
 
 
@@ -265,6 +273,8 @@ def pod_template(pod: Pod, labels: Mapping[str, str], selector: Mapping[str, str
     }
     if pod.role:
         spec["nodeSelector"] = pod.role.labels
+    if pod.bound:
+        spec["tolerations"] = [{"key": key, "operator": "Exists", "effect": "NoExecute"} for key in _AWAY]
     if pod.affinity:
         spec["affinity"] = dict(pod.affinity)
     if pod.apart:

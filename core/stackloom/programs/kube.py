@@ -1,7 +1,7 @@
 """A small client of the Kubernetes API: the few verbs that programs in the cluster need, on objects as JSON has them.
 
-Every request reads the token anew, because the kubelet renews it, and opens a connection of its own, because minutes pass
-between requests. Nothing is retried here: whether to wait is the caller's decision.
+Every request reads the token anew, because the kubelet renews it, and opens a connection of its own, because seconds or minutes
+pass between requests. Nothing is retried here: whether to wait is the caller's decision.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import http.client
 import json
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,17 +46,26 @@ class Unavailable(ApiError):
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A kind of namespaced objects, as the API's paths spell it: its plural, its group ("" for the core's) and version."""
+    """A kind of objects, as the API's paths spell it: its plural, its group ("" for the core's) and version."""
 
     plural: str
     group: str = ""
     version: str = "v1"
+    namespaced: bool = True
 
 
 SECRETS = Resource("secrets")
 PODS = Resource("pods")
+EVENTS = Resource("events")
+CONFIG_MAPS = Resource("configmaps")
+STATEFUL_SETS = Resource("statefulsets", "apps")
+LEASES = Resource("leases", "coordination.k8s.io")
 JOBS = Resource("jobs", "batch")
 ENDPOINT_SLICES = Resource("endpointslices", "discovery.k8s.io")
+_ACCESS_REVIEWS = Resource("selfsubjectaccessreviews", "authorization.k8s.io", namespaced=False)
+
+# A watch that is not ended by then has lost its connection without noticing.
+WATCH_GRACE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,6 +98,30 @@ class Kube:
         items: list[Object] = self._request("list", "GET", resource, query=query)["items"]
         return items
 
+    def watch(self, resource: Resource, labels: str = "", *, seconds: int) -> Iterator[tuple[str, Object]]:
+        """What happens to the objects that match, for that long: (ADDED, MODIFIED or DELETED, the object).
+
+        The first events are an ADDED for each object that there is. The API may end it early, and the connection may have been
+        dead for a while: whoever must not miss anything looks again now and then.
+        """
+        query = {"watch": "1", "labelSelector": labels, "timeoutSeconds": str(seconds)}
+        path, headers = self._path(resource, query=query), self._headers()
+        with self._answered("GET", path, headers, None, timeout=seconds + WATCH_GRACE_SECONDS) as response:
+            if response.status >= http.client.BAD_REQUEST:
+                raise self._refusal("watch", resource, "", response.status, _decoded(response.read()))
+            while line := response.readline():
+                event = _decoded(line)
+                if event.get("type") == "ERROR":
+                    raise self._refusal("watch", resource, "", event["object"].get("code", 500), event["object"])
+                if "object" in event:
+                    yield str(event["type"]), event["object"]
+
+    def may(self, verb: str, resource: Resource, name: str = "") -> bool:
+        """Whether this account may do that, with the object of this name or with all of the namespace."""
+        asked = {"namespace": self.namespace, "verb": verb, "group": resource.group, "resource": resource.plural, "name": name}
+        answer = self._request("create", "POST", _ACCESS_REVIEWS, body={"spec": {"resourceAttributes": asked}})
+        return bool(answer["status"]["allowed"])
+
     def create(self, resource: Resource, body: Mapping[str, Any]) -> Object:
         """Create an object; Conflict if one of its name exists. Returns it as the API made it."""
         return self._request("create", "POST", resource, body=body)
@@ -111,39 +145,54 @@ class Kube:
         body: Mapping[str, Any] | None = None,
         content_type: str = "application/json",
     ) -> Object:
-        root = f"/apis/{resource.group}" if resource.group else "/api"
-        path = f"{root}/{resource.version}/namespaces/{self.namespace}/{resource.plural}"
-        path += (f"/{quote(name)}" if name else "") + (f"?{urlencode(query)}" if query else "")
-        headers = {"Authorization": f"Bearer {_read(self.directory, 'token')}", "Accept": "application/json"}
-        if body is not None:
-            headers["Content-Type"] = content_type
-        status, answer = self._exchange(method, path, headers, None if body is None else json.dumps(body).encode())
-        if status < http.client.BAD_REQUEST:
-            return answer
-        message = str(answer.get("message") or f"status {status}")
-        what = f"{verb} {resource.plural}{f' {name!r}' if name else ''} in namespace {self.namespace!r}"
-        raise _error(status, verb, resource, f"{what}: {message}", message)
+        headers = self._headers() | ({} if body is None else {"Content-Type": content_type})
+        data = None if body is None else json.dumps(body).encode()
+        with self._answered(method, self._path(resource, name, query), headers, data, self.timeout) as response:
+            status, answer = response.status, _decoded(response.read())
+        if status >= http.client.BAD_REQUEST:
+            raise self._refusal(verb, resource, name, status, answer)
+        return answer
 
-    def _exchange(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> tuple[int, Object]:
+    def _path(self, resource: Resource, name: str = "", query: Mapping[str, str] | None = None) -> str:
+        root = f"/apis/{resource.group}" if resource.group else "/api"
+        within = f"/namespaces/{self.namespace}" if resource.namespaced else ""
+        path = f"{root}/{resource.version}{within}/{resource.plural}"
+        return path + (f"/{quote(name)}" if name else "") + (f"?{urlencode(query)}" if query else "")
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {_read(self.directory, 'token')}", "Accept": "application/json"}
+
+    @contextmanager
+    def _answered(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None, timeout: float
+    ) -> Iterator[http.client.HTTPResponse]:
+        """The API's answer, to be read in the context. ``timeout`` is how long it may say nothing, in seconds."""
         try:
             trust = ssl.create_default_context(cafile=f"{self.directory}/ca.crt")
         except OSError as error:
             raise Failure(f"{self.directory}/ca.crt cannot be read: {error.strerror}") from error
-        connection = http.client.HTTPSConnection(self.host, self.port, timeout=self.timeout, context=trust)
+        connection = http.client.HTTPSConnection(self.host, self.port, timeout=timeout, context=trust)
         try:
             connection.request(method, path, body=body, headers=dict(headers))
-            response = connection.getresponse()
-            text = response.read()
+            yield connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
             message = f"the Kubernetes API at {self.host}:{self.port} does not answer: {error or type(error).__name__}"
             raise Unavailable(message) from error
         finally:
             connection.close()
-        try:
-            answer = json.loads(text)
-        except ValueError:
-            answer = None
-        return response.status, answer if isinstance(answer, dict) else {}
+
+    def _refusal(self, verb: str, resource: Resource, name: str, status: int, answer: Object) -> ApiError:
+        message = str(answer.get("message") or f"status {status}")
+        what = f"{verb} {resource.plural}{f' {name!r}' if name else ''} in namespace {self.namespace!r}"
+        return _error(status, verb, resource, f"{what}: {message}", message)
+
+
+def _decoded(text: bytes) -> Object:
+    try:
+        answer = json.loads(text)
+    except ValueError:
+        answer = None
+    return answer if isinstance(answer, dict) else {}
 
 
 def _read(directory: str, name: str) -> str:

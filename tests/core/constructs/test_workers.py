@@ -38,6 +38,13 @@ def test_a_worker_brings_the_credentials_of_the_service_unless_it_needs_none(bui
     assert build_service(lambda ctx: worker(ctx, credentials=False, env={"A": "1"})).env(WORKER) == {"A": "1"}
 
 
+def test_a_worker_that_talks_to_the_api_has_an_account_of_its_own_and_its_token(build_service: Build):
+    built = build_service(lambda ctx: worker(ctx, account="glance-watcher", ports={"metrics": 8080}))
+    assert built.pod(WORKER)["serviceAccountName"] == "glance-watcher"
+    assert "kubernetes-api" in {m["name"] for m in built.container(WORKER)["volumeMounts"]}
+    assert built.container(WORKER)["ports"] == [{"name": "metrics", "containerPort": 8080, "protocol": "TCP"}]
+
+
 @pytest.mark.parametrize(
     ("needs", "services"),
     [(None, "mariadb,rabbitmq-glance,keystone-api"), (["identity"], "keystone-api"), (["database"], "mariadb")],
@@ -51,6 +58,25 @@ def test_the_pods_of_a_stateful_service_have_names_before_they_are_ready_to_be_c
     assert built.names == {"StatefulSet/glance-store", "Service/glance-store", "PodDisruptionBudget/glance-store"}
     assert built["Service/glance-store"]["spec"]["clusterIP"] == "None"
     assert built["StatefulSet/glance-store"]["spec"]["serviceName"] == "glance-store"
+
+
+def test_the_service_under_which_its_pods_are_found_may_have_a_name_of_its_own(build_service: Build):
+    awaited = []
+    built = build_service(lambda ctx: awaited.append(store(ctx, domain="glance-peers", found_early=True).awaited))
+    assert built.names == {"StatefulSet/glance-store", "Service/glance-peers"}
+    assert built["StatefulSet/glance-store"]["spec"]["serviceName"] == "glance-peers"
+    assert built["Service/glance-peers"]["spec"]["publishNotReadyAddresses"]
+    assert awaited == [Gate(services=("glance-peers",))]
+
+
+def test_a_pod_that_is_bound_to_its_node_waits_for_it_and_says_which_labels_it_comes_to_carry(build_service: Build):
+    template = build_service(lambda ctx: store(ctx, bound=True, runtime_labels=["role"]))["StatefulSet/glance-store"]["spec"][
+        "template"
+    ]
+    assert [t["key"] for t in template["spec"]["tolerations"]] == [
+        f"node.kubernetes.io/{w}" for w in ("not-ready", "unreachable")
+    ]
+    assert template["metadata"]["annotations"]["stackloom.io/runtime-labels"] == "role"
 
 
 def test_a_volume_outlives_its_pod_and_is_mounted_at_its_path(build_service: Build):

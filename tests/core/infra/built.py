@@ -15,7 +15,7 @@ from stackloom.spec.source import Source
 from tests.bad_inputs import USUAL, patched
 from tests.core.constructs.conftest import Built
 
-CLIENT = Service(name="cinder", type="volume", build=lambda _: None, requires=frozenset({"cache", "coordination"}))
+CLIENT = Service(name="cinder", type="volume", build=lambda _: None, requires=frozenset({"cache", "coordination", "database"}))
 
 
 def built(infrastructure: Service, folder: Path, **spec: Any) -> Built:

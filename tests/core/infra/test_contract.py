@@ -13,6 +13,10 @@ class TestIngress(ServiceContract):
     service = "ingress"
 
 
+class TestMariadb(ServiceContract):
+    service = "mariadb"
+
+
 class TestMemcached(ServiceContract):
     service = "memcached"
 

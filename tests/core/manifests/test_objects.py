@@ -14,6 +14,11 @@ def test_a_service_leads_each_port_to_the_container_port_of_the_same_name():
     assert not {"clusterIP", "publishNotReadyAddresses"} & set(spec)
 
 
+def test_a_service_may_be_for_those_pods_that_come_to_carry_a_label():
+    found = objects.service(GLANCE, {"api": 9292}, labels={"role": "primary"})["spec"]["selector"]
+    assert found == {**SELECTOR, "role": "primary"}
+
+
 def test_a_headless_service_has_no_address_of_its_own():
     spec = objects.service(GLANCE, {"peer": 4567}, headless=True, not_ready_too=True)["spec"]
     assert (spec["clusterIP"], spec["publishNotReadyAddresses"]) == ("None", True)

@@ -177,6 +177,19 @@ def test_peers_are_spread_over_nodes_where_that_is_possible():
     assert "topologySpreadConstraints" not in spec()
 
 
+def test_a_pod_that_is_bound_to_its_node_is_not_deleted_when_the_node_is_away():
+    found = spec(bound=True)["tolerations"]
+    assert {t["key"] for t in found} == {"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"}
+    assert all(t["effect"] == "NoExecute" and "tolerationSeconds" not in t for t in found)
+    assert "tolerations" not in spec()
+
+
+def test_a_pod_names_the_labels_that_it_comes_to_carry():
+    found = template(runtime_labels=["role", "rank"])["metadata"]
+    assert found["annotations"] == {"stackloom.io/runtime-labels": "role,rank"}
+    assert "role" not in found["labels"]
+
+
 def test_fields_of_the_host_and_bodies_of_volumes_are_taken_as_they_stand():
     volume = {"name": "run", "hostPath": {"path": "/run"}}
     found = spec(host={"hostNetwork": True}, volumes=[volume])

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.real
 @pytest.fixture
 def api(kubernetes: Cluster, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> kube.Kube:
     """The client, with the rights to do all it can on secrets."""
-    kubernetes.apply(account(namespace, "all", [rule("secrets", "get", "list", "create", "patch", "update")]))
+    kubernetes.apply(account(namespace, "all", [rule("secrets", "get", "list", "watch", "create", "patch", "update")]))
     for name, value in kubernetes.mount(namespace, "all", tmp_path).items():
         monkeypatch.setenv(name, value)
     return kube.Kube.in_cluster()
@@ -58,6 +58,37 @@ def test_every_kind_of_refusal_has_its_own_error(api: kube.Kube, namespace: str)
         api.find(kube.PODS)
     with pytest.raises(kube.ApiError, match=r"cannot create secrets in namespace .*Invalid value"):
         api.create(kube.SECRETS, body(namespace, "not a name"))
+
+
+def test_a_watch_tells_what_there_is_and_what_happens_until_its_time_is_over(api: kube.Kube, namespace: str) -> None:
+    api.create(kube.SECRETS, body(namespace, "a"))
+    seen = []
+    for kind, changed in api.watch(kube.SECRETS, seconds=1):
+        seen.append((kind, changed["metadata"]["name"]))
+        if len(seen) == 1:
+            api.patch(kube.SECRETS, "a", {"metadata": {"labels": {"a": "b"}}})
+    assert seen == [("ADDED", "a"), ("MODIFIED", "a")]
+
+
+def test_a_watch_that_is_refused_or_falls_silent_says_so(
+    api: kube.Kube, api_server: ControlPlane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(kube.Forbidden, match="lacks the verb 'watch' on 'pods'"):
+        next(api.watch(kube.PODS, seconds=1))
+    api.create(kube.SECRETS, body(api.namespace, "a"))
+    monkeypatch.setattr(kube, "WATCH_GRACE_SECONDS", 0.0)
+    events = api.watch(kube.SECRETS, seconds=1)
+    assert next(events)[0] == "ADDED"
+    with api_server.api_silent(), pytest.raises(kube.Unavailable, match="timed out"):
+        next(events)
+
+
+def test_an_account_can_ask_what_it_may_do(kubernetes: Cluster, api: kube.Kube, namespace: str) -> None:
+    named = rule("leases", "get", group="coordination.k8s.io", names=("x",))
+    kubernetes.apply(account(namespace, "all", [rule("secrets", "list", "watch"), named]))
+    assert api.may("list", kube.SECRETS)
+    assert not api.may("get", kube.SECRETS, "a")
+    assert [api.may("get", kube.LEASES, name) for name in ("x", "y", "")] == [True, False, False]
 
 
 def test_an_api_that_is_away_or_silent_is_unavailable(api: kube.Kube, api_server: ControlPlane, namespace: str) -> None:
