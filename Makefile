@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install
 DEPLOYMENT ?= deployment.yaml
 
-.PHONY: help synth test check lint types schema lock bench clean
+.PHONY: help synth test soak check lint types schema lock bench clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -16,6 +16,9 @@ synth: $(VENV)/.ready ## Write dist/ from deployment.yaml (DEPLOYMENT=path for a
 
 test: $(VENV)/.ready-dev ## Run the tests
 	@$(BIN)/python -m pytest -n auto -q
+
+soak: $(VENV)/.ready-dev ## Strike a real database with every fault; minutes
+	@$(BIN)/python -m pytest -q -m "soak or not soak" tests/real/test_galera.py
 
 check: lint types test ## Everything that a change must pass
 

@@ -159,8 +159,9 @@ class Server:
         self.process = None
 
     def crash_mariadb(self) -> None:
-        """Kill MariaDB alone."""
+        """Kill MariaDB alone; returns once its Pod is not ready any more, so that readiness seen afterwards is that of a new one."""
         os.kill(self.mariadbd(), signal.SIGKILL)
+        wait_for("the crash is noticed", lambda: not self.is_ready(), log=self.said)
 
     def ask_to_stop(self) -> None:
         """What the kubelet does first when the Pod is deleted."""

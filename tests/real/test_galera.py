@@ -70,6 +70,7 @@ def test_a_crash_of_the_one_that_is_written_to_stalls_the_others_for_seconds_onl
     assert "IST received" in running.servers[0].said()
 
 
+@pytest.mark.soak
 def test_a_server_that_hangs_is_left_and_joins_again(running: GaleraCluster, writer: Writer, record_property: Note) -> None:
     struck, pid = time.monotonic(), running.servers[0].mariadbd()
     os.kill(pid, signal.SIGSTOP)
@@ -94,6 +95,7 @@ def test_a_minority_confirms_nothing_and_heals_alone(running: GaleraCluster, wri
     assert isolated.sql("SELECT COUNT(*) FROM tests.acknowledged WHERE id = 0") == [(0,)]
 
 
+@pytest.mark.soak
 def test_a_server_that_is_asked_to_stop_leaves_without_a_stall(
     running: GaleraCluster, writer: Writer, record_property: Note
 ) -> None:
@@ -106,6 +108,7 @@ def test_a_server_that_is_asked_to_stop_leaves_without_a_stall(
     record_property("ready", running.wait_until_ready())
 
 
+@pytest.mark.soak
 def test_a_rolling_restart_is_not_noticed_by_who_writes_elsewhere(
     running: GaleraCluster, writer: Writer, record_property: Note
 ) -> None:
@@ -132,6 +135,7 @@ def test_all_crash_under_load_and_nothing_that_was_confirmed_is_lost(
     assert not [key for key in running.state() if key.startswith("report.")]
 
 
+@pytest.mark.soak
 def test_mariadb_killed_everywhere_recovers_within_the_same_pods(
     running: GaleraCluster, writer: Writer, record_property: Note
 ) -> None:
@@ -155,6 +159,7 @@ def test_all_that_are_asked_to_stop_at_once_start_again(running: GaleraCluster, 
     record_property("ready", running.wait_until_ready())
 
 
+@pytest.mark.soak
 def test_of_those_that_crash_one_after_the_other_the_newest_starts(running: GaleraCluster, writer: Writer) -> None:
     for server in (running.servers[0], running.servers[1]):
         server.ask_to_stop()
@@ -166,6 +171,7 @@ def test_of_those_that_crash_one_after_the_other_the_newest_starts(running: Gale
     assert running.state()["decision"]["pod"] == running.servers[2].name
 
 
+@pytest.mark.soak
 def test_a_survivor_without_majority_waits_for_both_and_starts_again_with_them(
     running: GaleraCluster, writer: Writer, record_property: Note
 ) -> None:
@@ -229,6 +235,7 @@ def test_the_newest_is_waited_for_and_copied_anew_if_a_human_went_on_without_it(
     assert "stackloom.io/force-bootstrap" not in running.config_map()["metadata"].get("annotations", {})
 
 
+@pytest.mark.soak
 def test_an_order_to_start_anew_is_refused_while_a_cluster_runs(running: GaleraCluster, writer: Writer) -> None:
     running.servers[2].ask_to_stop()
     running.servers[2].stopped()
@@ -261,6 +268,7 @@ def test_nothing_is_founded_where_there_was_something(running: GaleraCluster, wr
     writer.rows(1)
 
 
+@pytest.mark.soak
 def test_one_disk_that_was_lost_with_everything_down_is_a_matter_for_humans(running: GaleraCluster, writer: Writer) -> None:
     running.crash()
     running.servers[2].lose_disk()
@@ -272,6 +280,7 @@ def test_one_disk_that_was_lost_with_everything_down_is_a_matter_for_humans(runn
     writer.rows(1)
 
 
+@pytest.mark.soak
 def test_data_of_another_history_stop_everything(running: GaleraCluster, writer: Writer) -> None:
     for server in running.servers:
         server.ask_to_stop()
@@ -321,6 +330,7 @@ def test_who_waits_for_a_majority_in_mariadb_itself_ends_soon(
     writer.rows(1)
 
 
+@pytest.mark.soak
 def test_one_that_crashed_joins_again_without_the_api(
     running: GaleraCluster, writer: Writer, api_server: ControlPlane, record_property: Note
 ) -> None:
@@ -330,6 +340,7 @@ def test_one_that_crashed_joins_again_without_the_api(
         record_property("ready", running.wait_until_ready())
 
 
+@pytest.mark.soak
 def test_clients_of_a_demoted_server_are_cut_and_the_server_goes_on(
     running: GaleraCluster, writer: Writer, record_property: Note
 ) -> None:
