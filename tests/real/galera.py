@@ -159,7 +159,7 @@ class Server:
         self.process = None
 
     def crash_mariadb(self) -> None:
-        """Kill MariaDB alone; returns once its Pod is not ready any more, so that readiness seen afterwards is that of a new one."""
+        """Kill MariaDB alone, and see its Pod not ready, so that readiness seen afterwards is not from before."""
         os.kill(self.mariadbd(), signal.SIGKILL)
         wait_for("the crash is noticed", lambda: not self.is_ready(), log=self.said)
 
