@@ -5,11 +5,11 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install
 DEPLOYMENT ?= deployment.yaml
 
-.PHONY: help synth test soak check lint types schema lock bench clean
+.PHONY: help synth test soak check lint types schema schemas lock bench bench-failover clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 synth: $(VENV)/.ready ## Write dist/ from deployment.yaml (DEPLOYMENT=path for another)
 	@$(BIN)/python main.py $(DEPLOYMENT)
@@ -17,8 +17,8 @@ synth: $(VENV)/.ready ## Write dist/ from deployment.yaml (DEPLOYMENT=path for a
 test: $(VENV)/.ready-dev ## Run the tests
 	@$(BIN)/python -m pytest -n auto -q
 
-soak: $(VENV)/.ready-dev ## Strike a real database with every fault; minutes
-	@$(BIN)/python -m pytest -q -m "soak or not soak" tests/real/test_galera.py
+soak: $(VENV)/.ready-dev ## Strike a real database with every fault, then at random (SOAK_SECONDS=600, SOAK_SEED=n)
+	@$(BIN)/python -m pytest -q -m "soak or not soak" tests/real/test_galera.py tests/real/test_galera_copies.py tests/real/test_galera_recovery.py tests/real/test_failover.py tests/real/test_soak.py
 
 check: lint types test ## Everything that a change must pass
 
@@ -28,12 +28,18 @@ lint: $(VENV)/.ready-dev ## Style and import floors
 types: $(VENV)/.ready-dev ## Types
 	@$(BIN)/mypy
 
+schemas: $(VENV)/.ready-dev ## Renew what the services can be told, from their published packages: minutes
+	@$(BIN)/python scripts/option_schemas.py
+
 schema: $(VENV)/.ready ## Renew the generated files under docs/
 	@$(BIN)/stackloom schema --output docs/deployment.schema.json
 	@$(BIN)/stackloom reference --output docs/reference.md
 
 bench: $(VENV)/.ready-dev ## Measure a synth against an empty cdk8s app
 	@$(BIN)/python benchmarks/synth.py
+
+bench-failover: $(VENV)/.ready-dev ## Measure how long a database takes no writes after a fault; a quarter of an hour
+	@$(BIN)/python benchmarks/failover.py
 
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --upgrade
 

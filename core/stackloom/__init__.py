@@ -13,6 +13,7 @@ from stackloom.images import openstack_image
 from stackloom.manifests.files import ConfigFile, SecretDirectory, SecretFile
 from stackloom.manifests.gate import Gate
 from stackloom.manifests.pod import Container, PodField, Privilege, Probe, Probes, Resources
+from stackloom.model.conf import ConfFile, SectionsLike
 from stackloom.model.credential import Credential, SecretKey, Value, authority_keys, certificate_keys
 from stackloom.model.image import Image
 from stackloom.model.output import Output
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BySize",
     "Cleanup",
+    "ConfFile",
     "ConfigFile",
     "Container",
     "Credential",
@@ -48,6 +50,7 @@ __all__ = [
     "SecretDirectory",
     "SecretFile",
     "SecretKey",
+    "SectionsLike",
     "Service",
     "ServiceContext",
     "ServiceUser",

@@ -16,6 +16,7 @@ from stackloom import checks, images, incluster, publish
 from stackloom.attribution import attributed, blaming, collecting
 from stackloom.constructs.component import Component, body_of, manifest_text, new_app, outline, validate
 from stackloom.constructs.context import ServiceContext
+from stackloom.constructs.options import option_problems
 from stackloom.constructs.routes import existing_objects
 from stackloom.errors import Problem, StackloomError, did_you_mean
 from stackloom.graph import BASE_LEVEL, Graph
@@ -101,6 +102,7 @@ class Cloud:
         publish.refuse_foreign(self.outdir)
         self.app = new_app(self.outdir)
         self.components: dict[str, Component] = {}
+        self._contexts: dict[str, ServiceContext] = {}
         self._delivered: set[str] = set()
         self.credentials: list[Credential] = cloud_credentials(self.deployment)
         self._programs = incluster.read_programs()
@@ -111,6 +113,12 @@ class Cloud:
         if name not in self.components:
             raise StackloomError(Problem(f"this cloud has no component {name!r}", did_you_mean(name, self.components)))
         return self.components[name]
+
+    def context(self, service: str) -> ServiceContext:
+        """The deployment as the service of this name sees it."""
+        if service not in self._contexts:
+            raise StackloomError(Problem(f"this cloud has no service {service!r}", did_you_mean(service, self._contexts)))
+        return self._contexts[service]
 
     @_collector_paused()
     def synth(self, *, allow_removal: Collection[str] = ()) -> Written:
@@ -234,12 +242,13 @@ class Cloud:
         context = ServiceContext(
             deployment=self.deployment, service=service, component=component, graph=self.graph, programs=self._programs
         )
+        self._contexts[service.name] = context
         service.build(context)
         if service.backs and not component.manifests:  # the deployment has it from elsewhere
             return
         with _located_in(self._source):
-            if unused := list(context.unused_values()):
-                raise StackloomError(unused)
+            if problems := [*context.unused_values(), *option_problems(context)]:
+                raise StackloomError(problems)
         if context.config_files:
             data = {key: file.text for key, file in context.config_files.items()}
             component.add(objects.config_map(context.identity(f"{service.name}-etc", "configuration"), data))
@@ -316,9 +325,12 @@ def _located_in(source: Source) -> Iterator[None]:
     try:
         yield
     except StackloomError as error:
-        raise StackloomError(
-            replace(p, location=source.locate(parse(p.path, source.data))) if p.path else p for p in error.problems
-        ) from error
+        located = (replace(p, location=source.locate(parse(p.path, source.data))) for p in error.problems if _is_key_path(p))
+        raise StackloomError([*located, *(p for p in error.problems if not _is_key_path(p))]) from error
+
+
+def _is_key_path(problem: Problem) -> bool:
+    return problem.path.startswith("spec")
 
 
 def _source(deployment: str | Path | OpenStackDeployment) -> Source:

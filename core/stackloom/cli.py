@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Set
+from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.main import get_command_name
 from typer.models import CommandInfo
 
-from stackloom import image_list, plugins
+from stackloom import database_commands, image_list, plugins
 from stackloom.attribution import collecting
 from stackloom.checks.images import UsedImage, used_images
-from stackloom.errors import Problem, StackloomError
+from stackloom.errors import Problem, StackloomError, did_you_mean
 from stackloom.image_list import Format
 from stackloom.infra.offered import with_infrastructure
+from stackloom.option_list import options_text
 from stackloom.spec.reference import reference as reference_text
+from stackloom.spec.releases import LATEST, SUPPORTED
 from stackloom.spec.schema import json_schema
+
+if TYPE_CHECKING:
+    from stackloom.constructs.context import ServiceContext
 
 app = typer.Typer(
     name="stackloom",
@@ -28,6 +33,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+db = typer.Typer(
+    help="Orders for the databases, as manifests: stackloom db ... | kubectl apply --server-side -f -", no_args_is_help=True
+)
+app.add_typer(db, name="db")
 
 DeploymentFile = Annotated[str, typer.Argument(help="The deployment's file.", envvar="STACKLOOM_DEPLOYMENT")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead of standard output.")]
@@ -95,6 +105,53 @@ def list_images(
     _emit(image_list.text(format_, used, here, registry or here), output)
 
 
+@app.command("options")
+def list_options(
+    service: Annotated[str, typer.Argument(help="The service, like keystone.")],
+    pattern: Annotated[str, typer.Argument(help="Part of an option's name or of group.name, or a pattern like 'token.*'.")] = "",
+    release: Annotated[str, typer.Option(help="The release of OpenStack.")] = LATEST,
+) -> None:
+    """Show the options of a service's configuration, with their defaults and what they are for."""
+    offered = {s.name: s for s in with_infrastructure(plugins.load().services)}
+    if service not in offered:
+        raise StackloomError(Problem(f"no service is called {service!r}", did_you_mean(service, offered)))
+    if release not in SUPPORTED:
+        raise StackloomError(Problem(f"{release!r} is no release that is supported", did_you_mean(release, SUPPORTED)))
+    sys.stdout.write(options_text(offered[service], release, pattern))
+
+
+@db.command("force-bootstrap")
+def force_bootstrap(
+    pod: Annotated[str, typer.Argument(help="The server whose data are to be those of all, like mariadb-server-1.")],
+    deployment: DeploymentFile = "deployment.yaml",
+    output: Output = None,
+) -> None:
+    """Order the databases to start from one server's data, although others may hold newer ones: what only those hold is lost."""
+    _emit_objects(database_commands.force_bootstrap(_databases(deployment), pod), output)
+
+
+@db.command()
+def restore(
+    to: Annotated[str, typer.Option("--to", help="A time like 2026-01-02T03:04:05Z, a backup's id, or latest.")],
+    deployment: DeploymentFile = "deployment.yaml",
+    output: Output = None,
+) -> None:
+    """A Job that restores all databases, to any moment that backups and binary logs cover. What was written since is lost."""
+    _emit_objects(database_commands.restore(_databases(deployment), to), output)
+
+
+def _databases(deployment: str) -> ServiceContext:
+    from stackloom.app import Cloud  # noqa: PLC0415 - starts Node.js
+
+    return Cloud(deployment).context("mariadb")
+
+
+def _emit_objects(objects: Iterable[Mapping[str, Any]], output: Path | None) -> None:
+    from stackloom.constructs.component import manifest_text  # noqa: PLC0415 - starts Node.js
+
+    _emit("---\n".join(manifest_text(dict(body)) for body in objects), output)
+
+
 @app.command("plugins")
 def list_plugins() -> None:
     """List the installed plugins and the services that they add."""
@@ -112,7 +169,7 @@ def _add_commands_of_plugins(own: Set[str]) -> list[Problem]:
     """Add the plugins' commands to the ``own`` ones; what is wrong with any plugin is returned."""
     problems: list[Problem] = []
     with collecting(problems):
-        loaded, taken = plugins.load(), set(own)
+        loaded, taken = plugins.load(), {*own, *_groups()}
         loaded.ask("stackloom_commands", object, problems, app=app)
         for command in app.registered_commands[len(own) :]:
             name = _name_of(command)
@@ -128,6 +185,10 @@ def _name_of(command: CommandInfo) -> str:
     return command.name or (get_command_name(command.callback.__name__) if command.callback else "")
 
 
+def _groups() -> set[str]:
+    return {group.name for group in app.registered_groups if group.name}
+
+
 def main() -> None:
     """Run the command line; problems are printed one a line, never as a traceback.
 
@@ -137,7 +198,7 @@ def main() -> None:
     own = {_name_of(command) for command in app.registered_commands}
     try:
         problems = _add_commands_of_plugins(own)
-        if problems and next((word for word in sys.argv[1:] if not word.startswith("-")), None) not in {None, *own}:
+        if problems and next((word for word in sys.argv[1:] if not word.startswith("-")), None) not in {None, *own, *_groups()}:
             raise StackloomError(problems)
         app()
     except StackloomError as error:

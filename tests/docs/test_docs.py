@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import types
 from pathlib import Path
@@ -11,6 +12,8 @@ import yaml
 from stackloom import cli, hookspecs, plugins
 from stackloom.app import Cloud
 from stackloom.constructs.context import ServiceContext
+from stackloom.oslo.check import check
+from stackloom.oslo.schema import Schema
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -48,8 +51,27 @@ def test_the_plugin_of_the_plugins_page_makes_its_service(tmp_path: Path, monkey
     assert api["spec"]["replicas"] == 5
 
 
+def test_the_schema_of_the_plugins_page_is_one() -> None:
+    schema = Schema(json.loads(blocks("plugins.md", "json")[0]))
+    known = schema.file("vitrage")
+    assert known
+    (finding,) = check({"datasources": {"snapshots_interval": 5}}, known)
+    assert finding.hint == "It must be a whole number of 10 at least"
+    assert plugin_from(blocks("plugins.md", "python")[1]).AGENT.schema == "vitrage"
+
+
+@pytest.mark.parametrize("number", range(2))
+def test_the_deployments_of_the_options_page_are_taken(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deployment = yaml.safe_load((ROOT / "deployment.yaml").read_text())
+    deployment["spec"] |= yaml.safe_load(blocks("options.md", "yaml")[number])["spec"]
+    path = tmp_path / "deployment.yaml"
+    path.write_text(yaml.safe_dump(deployment))
+    monkeypatch.chdir(tmp_path)
+    assert Cloud(path).checked()
+
+
 def test_the_hooks_of_the_plugins_page_load() -> None:
-    for code in blocks("plugins.md", "python")[1:3]:
+    for code in blocks("plugins.md", "python")[2:4]:
         assert plugins.load(extra={"docs": plugin_from(code)})
 
 

@@ -1,315 +1,52 @@
-"""A Galera cluster for a test: three servers on loopback, each run by our program as its Pod would, coordinated through a
-real Kubernetes API, with faults to strike them and a writer that remembers what was confirmed to it.
+"""A Galera cluster for a test: three servers on loopback, each run by our program as its Pod would, with the options and the
+rights of the output, coordinated through a real Kubernetes API.
 
 A server's address is one of 127/8 of its own, so all of them listen on the ports that they have in a cluster.
 """
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import random
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pymysql
 
 from tests.real.cluster import Cluster
+from tests.real.galera_server import AGENT_PORT, PATIENCE_SECONDS, SQL_PORT, Connection, Server, tied, wait_for
+from tests.real.galera_writer import Writer
+from tests.real.mariadb_output import CONTROLLER, SERVERS, account, output
 from tests.real.parts import absent
-from tests.real.programs.cluster import account, rule
 from tests.real.programs.running import Programs
+
+__all__ = ["COUNT", "PATIENCE_SECONDS", "GaleraCluster", "Server", "Writer", "galera_cluster", "wait_for"]
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "core" / "stackloom" / "programs"))
 
 COUNT = 3
-PORTS = (3306, 4444, 4567, 4568, 8081)
+PORTS = (SQL_PORT, 4444, 4567, 4568, AGENT_PORT)
 PROVIDER = "/usr/lib/galera/libgalera_smm.so"
 STATE = "mariadb-state"
-PATIENCE_SECONDS = 60.0
 ACCOUNTS = {"admin": "root", "sst": "sst", "monitor": "monitor"}
-OPTIONS = """\
-[mariadbd]
-bind_address = {ip}
-port = 3306
-skip_name_resolve
-binlog_format = ROW
-default_storage_engine = InnoDB
-innodb_autoinc_lock_mode = 2
-innodb_flush_log_at_trx_commit = 1
-innodb_buffer_pool_size = 64M
-innodb_log_file_size = 48M
-performance_schema = OFF
-log_bin = binlog
-log_slave_updates
-sync_binlog = 1
-server_id = 1
-wsrep_gtid_mode = ON
-wsrep_gtid_domain_id = 100
-wsrep_on = ON
-wsrep_provider = {provider}
-wsrep_cluster_name = tests
-wsrep_slave_threads = 4
-wsrep_sst_method = {sst}
-wsrep_sst_receive_address = {ip}:4444
-wsrep_provider_options = "{provider_options}"
-"""
-TIMERS = (
-    "evs.suspect_timeout=PT2S;evs.inactive_timeout=PT4S;evs.install_timeout=PT4S;"
-    "evs.keepalive_period=PT0.5S;evs.inactive_check_period=PT0.25S;"
-    "pc.recovery=no;pc.wait_prim_timeout=PT10S;gcache.size=64M;gcache.recover=yes"
-)
-
-
-def wait_for(what: str, condition: Callable[[], Any], seconds: float = PATIENCE_SECONDS, log: Callable[[], str] = str) -> Any:
-    """What ``condition`` gives once that is true. AssertionError with the log when it does not become so."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"{what}, in vain for {seconds} s:\n{log()}"
-        time.sleep(0.05)
-    return found
+_SHIPPED = "/opt/stackloom/programs/"
 
 
 def _lacking() -> list[str]:
     path = os.pathsep.join((os.environ["PATH"], "/usr/sbin"))
-    programs = ("mariadbd", "mariadb-install-db", "mariadb-backup", "rsync", "socat", "lsof")
+    programs = ("mariadbd", "mariadb-install-db", "mariadb-backup", "rsync", "socat", "lsof", "setpriv")
     return [*(p for p in programs if not shutil.which(p, path=path)), *([] if Path(PROVIDER).exists() else [PROVIDER])]
-
-
-@dataclass
-class Server:
-    """One Pod of the StatefulSet; ``root`` holds its volume, and is its node."""
-
-    cluster: GaleraCluster
-    number: int
-    ip: str
-    root: Path
-    uid: str = ""
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def name(self) -> str:
-        """The Pod's name."""
-        return f"mariadb-server-{self.number}"
-
-    @property
-    def data(self) -> Path:
-        """MariaDB's data directory."""
-        return self.root / "volume" / "data"
-
-    def said(self) -> str:
-        """What its container has logged."""
-        log = self.root / "log"
-        return log.read_text(errors="replace") if log.exists() else ""
-
-    def start(self) -> None:
-        """Start the container of a new Pod."""
-        self.uid = f"{self.name}-{random.getrandbits(64):x}"
-        self.resume()
-
-    def resume(self) -> None:
-        """Start the container of the same Pod again."""
-        assert self.process is None, f"{self.name} runs already"
-        for directory in ("volume", "run"):
-            (self.root / directory).mkdir(parents=True, exist_ok=True)
-            shutil.chown(self.root / directory, **self.cluster.owner)
-        with (self.root / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                self.cluster.command,
-                env=self.cluster.environment(self),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                **self.cluster.identity,
-            )
-
-    def mariadbd(self) -> int:
-        """The process id of the MariaDB that runs; 0 if none does."""
-        if self.process is None:
-            return 0
-        with suppress(FileNotFoundError):
-            children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-            return next((int(child) for child in children if _program_of(child) == "mariadbd"), 0)
-        return 0
-
-    def crash(self) -> None:
-        """Kill everything that runs on the node, as a loss of power does, and the Pod with it."""
-        if self.process is None:
-            return
-        self.process.send_signal(signal.SIGSTOP)  # it would start what is killed anew
-        for pid in _descendants(self.process.pid):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        self.process.kill()
-        self.process.wait()
-        self.process = None
-
-    def crash_mariadb(self) -> None:
-        """Kill MariaDB alone, and see its Pod not ready, so that readiness seen afterwards is not from before."""
-        os.kill(self.mariadbd(), signal.SIGKILL)
-        wait_for("the crash is noticed", lambda: not self.is_ready(), log=self.said)
-
-    def ask_to_stop(self) -> None:
-        """What the kubelet does first when the Pod is deleted."""
-        assert self.process is not None
-        self.process.terminate()
-
-    def stopped(self, seconds: float = PATIENCE_SECONDS) -> float:
-        """Wait for the container's end after it was asked; how long that took."""
-        assert self.process is not None
-        began = time.monotonic()
-        assert self.process.wait(timeout=seconds) == 0, self.said()
-        self.process = None
-        return time.monotonic() - began
-
-    def lose_disk(self) -> None:
-        """Take the volume away from a server that does not run."""
-        assert self.process is None
-        shutil.rmtree(self.root / "lost", ignore_errors=True)
-        (self.root / "volume").rename(self.root / "lost")
-
-    def find_disk(self) -> None:
-        """Give it the volume back that it had lost."""
-        assert self.process is None
-        shutil.rmtree(self.root / "volume", ignore_errors=True)
-        (self.root / "lost").rename(self.root / "volume")
-
-    def phase(self) -> str:
-        """What it says that it does; "" if it does not answer."""
-        return str(self.state().get("phase", ""))
-
-    def ask(self, path: str = "/state", method: str = "GET") -> tuple[int, Any]:
-        """The agent's answer: status and body; (0, None) if it does not answer."""
-        connection = http.client.HTTPConnection(self.ip, 8081, timeout=3)
-        try:
-            connection.request(method, path)
-            response = connection.getresponse()
-            return response.status, json.loads(response.read())
-        except (OSError, http.client.HTTPException):
-            return 0, None
-        finally:
-            connection.close()
-
-    def state(self) -> dict[str, Any]:
-        """The agent's ``/state``; empty if it does not answer."""
-        return self.ask()[1] or {}
-
-    def is_ready(self) -> bool:
-        """Whether its readiness probe succeeds."""
-        return self.ask("/readyz")[0] == 200
-
-    def is_primary(self) -> bool:
-        """Whether it says that it is part of a running cluster."""
-        return ((self.state().get("wsrep") or {}).get("cluster_status")) == "Primary"
-
-    def connect(self, user: str = "root", timeout: float = 10.0) -> pymysql.Connection[pymysql.cursors.Cursor]:
-        """A connection as a client in another Pod makes it."""
-        return pymysql.connect(
-            host=self.ip,
-            user=user,
-            password=self.cluster.password,
-            autocommit=True,
-            connect_timeout=2,
-            read_timeout=timeout,
-            write_timeout=timeout,
-        )
-
-    def sql(self, statement: str) -> list[tuple[Any, ...]]:
-        """The rows that a statement gives."""
-        with self.connect() as connection, connection.cursor() as cursor:
-            cursor.execute(statement)
-            return list(cursor.fetchall())
-
-    def isolate(self, *, cut: bool = True) -> None:
-        """Drop all that Galera would send to the others and get from them, or let it through again."""
-        self.sql(f"SET GLOBAL wsrep_provider_options = 'gmcast.isolate={int(cut)}'")
-
-
-def _program_of(pid: int | str) -> str:
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/comm").read_text().strip()
-    return ""
-
-
-def _descendants(pid: int) -> list[int]:
-    found: list[int] = []
-    with suppress(OSError):
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            for child in map(int, (task / "children").read_text().split()):
-                found += [child, *_descendants(child)]
-    return found
-
-
-@dataclass
-class Writer:
-    """Writes one row after another to a server that is ready, and remembers which were confirmed, and when.
-
-    It stays with a server as long as that works, as clients do with the one that the Service points to.
-    """
-
-    cluster: GaleraCluster
-    acknowledged: list[int] = field(default_factory=list)
-    times: list[float] = field(default_factory=list)
-    _end: threading.Event = field(default_factory=threading.Event)
-    _thread: threading.Thread | None = None
-
-    def _write(self) -> None:
-        connection = None
-        while not self._end.is_set():
-            number = random.getrandbits(62)
-            try:
-                if connection is None:
-                    ready = [server for server in self.cluster.servers if server.is_ready()]
-                    if not ready:
-                        self._end.wait(0.05)
-                        continue
-                    connection = ready[0].connect(timeout=2.0)
-                with connection.cursor() as cursor:
-                    cursor.execute("INSERT INTO tests.acknowledged VALUES (%s, %s)", (number, str(number)))
-                self.acknowledged.append(number)
-                self.times.append(time.monotonic())
-            except (pymysql.MySQLError, OSError):
-                if connection is not None:
-                    with suppress(pymysql.MySQLError, OSError):
-                        connection.close()
-                connection = None
-        if connection is not None:
-            connection.close()
-
-    def __enter__(self) -> Writer:
-        self._end.clear()
-        self._thread = threading.Thread(target=self._write, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._end.set()
-        assert self._thread is not None
-        self._thread.join(timeout=15)
-
-    def rows(self, count: int = 20) -> None:
-        """Wait until so many more rows are confirmed."""
-        wanted = len(self.acknowledged) + count
-        wait_for("rows are confirmed", lambda: len(self.acknowledged) >= wanted, log=self.cluster.said)
-
-    def pause_after(self, moment: float) -> float:
-        """The longest time without a confirmation since ``moment``."""
-        times = [moment, *(t for t in list(self.times) if t > moment)]
-        return max(later - earlier for earlier, later in pairwise(times))
 
 
 class GaleraCluster:
@@ -321,31 +58,24 @@ class GaleraCluster:
                 f"no Galera: {', '.join(lacking)} not installed (Debian: mariadb-server galera-4 mariadb-backup rsync socat lsof)"
             )
         self.folder, self.api, self.namespace, self.sst = folder, api, namespace, sst
+        self.output = output(folder / "output", COUNT)
+        self.backup = ""
         self.password = f"{random.getrandbits(64):x}"
         self.servers = [Server(self, i, ip, folder / f"node-{i}") for i, ip in enumerate(_addresses())]
-        self.command = self._programs()
+        self._python = shutil.which("python3", path="/usr/bin") or sys.executable
+        self.command = self._programs().command("mariadb_server", python=self._python)
         self._mount_secrets()
-        self._rights()
+        api.apply([*account(self.output, SERVERS, namespace), *account(self.output, CONTROLLER, namespace)])
+        self._mounted = api.mount(namespace, SERVERS, folder / "account")
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._coordinate, daemon=True)
         self.outcomes: list[Any] = []
 
-    @property
-    def owner(self) -> dict[str, str]:
-        """Whose the files are: MariaDB and rsync do not want to run as root."""
-        return {"user": "mysql", "group": "mysql"} if os.geteuid() == 0 else {}
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """The same, as Popen takes it."""
-        return {**self.owner, "extra_groups": []} if os.geteuid() == 0 else {}
-
-    def _programs(self) -> list[str]:
+    def _programs(self) -> Programs:
         directory = self.folder / "programs"
         directory.mkdir()
-        python = shutil.which("python3", path="/usr/bin") or sys.executable
         shutil.copytree(Path(pymysql.__file__).parent, directory / "pymysql")  # the published image has it
-        return Programs(directory).command("mariadb_server", python=python)
+        return Programs(directory)
 
     def _mount_secrets(self) -> None:
         for name, user in ACCOUNTS.items():
@@ -354,18 +84,10 @@ class GaleraCluster:
             (directory / "username").write_text(user)
             (directory / "password").write_text(self.password)
 
-    def _rights(self) -> None:
-        controller = [rule("configmaps", "get", "patch", names=(STATE,))]
-        server = [rule("configmaps", "create"), *controller]
-        self.api.apply([*account(self.namespace, "server", server), *account(self.namespace, "controller", controller)])
-        self._mounted = self.api.mount(self.namespace, "server", self.folder / "account")
-        self.api.mount(self.namespace, "controller", self.folder / "controller")
-
     def environment(self, server: Server) -> dict[str, str]:
         """What the Pod's containers would be given."""
         config = self.folder / f"{server.name}.cnf"
-        options = f"gmcast.listen_addr=tcp://{server.ip}:4567;ist.recv_addr={server.ip}:4568;{TIMERS}"
-        config.write_text(OPTIONS.format(ip=server.ip, sst=self.sst, provider=PROVIDER, provider_options=options))
+        config.write_text(self.output.options(server.ip, self.sst))
         return {
             **self._mounted,
             "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin",
@@ -373,6 +95,7 @@ class GaleraCluster:
             "POD_UID": server.uid,
             "POD_IP": server.ip,
             "MARIADB_PEERS": ",".join(other.ip for other in self.servers),
+            "MARIADB_BACKUP": self.backup,
             "MARIADB_CONFIG": str(config),
             "MARIADB_VOLUME": str(server.root / "volume"),
             "MARIADB_RUN": str(server.root / "run"),
@@ -381,10 +104,19 @@ class GaleraCluster:
             "STOP_SECONDS": "20",
         }
 
+    def run_before_stop(self, server: Server) -> None:
+        """Run what the output has the kubelet run before it stops the container of a Pod that was deleted."""
+        command: list[str] = self.output.server_container()["lifecycle"]["preStop"]["exec"]["command"]
+        if (program := command[-1].removeprefix(_SHIPPED)) != command[-1]:
+            command = Programs(self.folder / "programs").command(program.removesuffix(".py"), python=self._python)
+        with (server.root / "log").open("ab") as log:
+            subprocess.run([*tied(), *command], env=self.environment(server), stdout=log, stderr=log, check=False)
+
     def _coordinate(self) -> None:
         from kube import ApiError, Kube
         from mariadb_election import coordinate
 
+        self.api.mount(self.namespace, CONTROLLER, self.folder / "controller")
         api = Kube(host=self.api.host, port=self.api.port, namespace=self.namespace, directory=str(self.folder / "controller"))
         while not self._end.wait(0.5):
             with suppress(ApiError):
@@ -431,16 +163,35 @@ class GaleraCluster:
             thread.join()
 
     def prepare(self) -> None:
-        """Start all, and make the table that writers write."""
-        self._thread.start()
+        """Coordinate and start all, and make the table that writers write."""
+        self.coordinate()
         self.start()
         self.wait_until_ready()
+        self.make_table()
+
+    def coordinate(self) -> None:
+        """Say from now on which server starts the cluster, as the controller does."""
+        self._thread.start()
+
+    def make_table(self) -> None:
+        """Make the table that writers write."""
         self.servers[0].sql("CREATE DATABASE tests")
         self.servers[0].sql("CREATE TABLE tests.acknowledged (id BIGINT PRIMARY KEY, text VARCHAR(64))")
+
+    def open(self) -> Connection | None:
+        """A connection to the first server that is ready."""
+        ready = next((server for server in self.servers if server.is_ready()), None)
+        return ready.connect(timeout=2.0) if ready else None
 
     def check(self, acknowledged: Sequence[int]) -> None:
         """AssertionError unless every server has every confirmed row, and the same as the others."""
         self.wait_until_ready()
+        try:
+            self._check(acknowledged)
+        except pymysql.MySQLError as error:
+            raise AssertionError(f"a server that was ready does not answer: {error}\n{self.said()}") from error
+
+    def _check(self, acknowledged: Sequence[int]) -> None:
         wait_for(
             "all have applied the same",
             lambda: len({s.sql("SHOW STATUS LIKE 'wsrep_last_committed'")[0] for s in self.servers}) == 1,

@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.real.api_roads import Road
 from tests.real.cluster import Cluster, Object
-from tests.real.mariadb_pods import LEASE_SECONDS, SERVERS, Agent, Controllers, Road, Servers, answering, until
+from tests.real.mariadb_controllers import LEASE_SECONDS, Agent, Controllers, answering
+from tests.real.mariadb_output import SERVERS, output
+from tests.real.mariadb_pods import Servers, until
 from tests.real.servers import free_port
 
 pytestmark = pytest.mark.real
@@ -27,7 +30,7 @@ def count() -> int:
 @pytest.fixture
 def servers(kubernetes: Cluster, namespace: str, tmp_path: Path, count: int) -> Iterator[Servers]:
     """A StatefulSet of three, and no Pod of it yet. At no time have two of them the role."""
-    made = Servers(kubernetes, namespace, tmp_path / "output", count)
+    made = Servers(kubernetes, namespace, output(tmp_path / "output", count))
     yield made
     made.recorder.stop()
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from stackloom import images
-from stackloom.constructs import access, coordination
+from stackloom.constructs import access, coordination, options
 from stackloom.constructs.apis import ApiDeployment
 from stackloom.constructs.jobs import Task, clean_database, migrate_database, register_in_catalogue
 from stackloom.constructs.variants import Variant, variants_of
@@ -20,12 +20,9 @@ from stackloom.manifests.files import ConfigFile
 from stackloom.manifests.gate import Gate
 from stackloom.manifests.programs import program_files
 from stackloom.manifests.workloads import Identity
-from stackloom.model.credential import Credential, Value
+from stackloom.model.credential import Credential, SecretKey, Value
 from stackloom.model.image import Image
-from stackloom.model.names import BUS_OPTIONS
 from stackloom.model.service import BySize, Endpoint, Service
-from stackloom.oslo.files import logging_conf, policy_yaml
-from stackloom.oslo.ini import Sections, merge, render
 
 if TYPE_CHECKING:
     from stackloom.constructs.component import Component
@@ -78,6 +75,7 @@ class ServiceContext:
         self._programs = programs
         self._asked: dict[str, set[str]] = {"replicas": set(), "resources": set()}
         self._files: dict[str, ConfigFile] = {}
+        self.written: list[options.Written] = []
 
     def features_as(self, model: type[M]) -> M:
         """The service's own subtree of the specification, validated: an instance of its ``features`` model."""
@@ -175,42 +173,25 @@ class ServiceContext:
 
     # -- Configuration -------------------------------------------------------------------------------------------------
 
-    def file(self, path: str, text: str, *, key: str = "", mode: int | None = None, rolls: bool = True) -> ConfigFile:
+    def file(
+        self,
+        path: str,
+        text: str,
+        *,
+        key: str = "",
+        mode: int | None = None,
+        rolls: bool = True,
+        secrets: Mapping[str, SecretKey] | None = None,
+    ) -> ConfigFile:
         """A file of the service's configuration, kept in the ConfigMap ``<service>-etc``; see :class:`ConfigFile`."""
         key = key or path.rsplit("/", 1)[1]
-        new = ConfigFile(path, f"{self.name}-etc", key, text, mode, rolls)
+        new = ConfigFile(path, f"{self.name}-etc", key, text, mode, rolls, secrets or {})
         known = self._files.setdefault(key, new)
         if known.text != text:
             raise StackloomError(
                 Problem(f"two files of the service {self.name!r} are called {key!r}", "Give one of them another `key`")
             )
         return new
-
-    def oslo_config(self, filename: str, sections: Sections, *, variant: Variant | None = None) -> tuple[ConfigFile, ...]:
-        """An oslo.config file under ``/etc/<service>/``, and the files that it names: logging and policy. Mount them together.
-
-        The operator's ``values.conf`` is laid over ``sections``, and over that what is set for the nodes of a ``variant``.
-        """
-        stem = filename.removesuffix(".conf")
-        if stem not in self.service.conf:
-            raise StackloomError(
-                Problem(
-                    f"the service {self.name!r} makes the file {filename} without declaring it",
-                    f"Add {stem!r} to `conf` of the Service",
-                )
-            )
-        directory = f"/etc/{self.name}"
-        common: Sections = {
-            "DEFAULT": {"debug": self.log_level == "DEBUG", "log_config_append": f"{directory}/logging.conf"},
-            "oslo_policy": {"policy_file": f"{directory}/policy.yaml"},
-            **({"oslo_messaging_rabbit": access.bus_options()} if self.service.needs & BUS_OPTIONS.keys() else {}),
-        }
-        merged = merge(common, sections, self.values.conf.get(stem, {}), variant.conf.get(stem, {}) if variant else {})
-        return (
-            self.file(f"{directory}/{filename}", render(merged), key=f"{stem}{variant.suffix if variant else ''}.conf"),
-            self.file(f"{directory}/logging.conf", logging_conf(self.log_level)),
-            self.file(f"{directory}/policy.yaml", policy_yaml(self.deployment.policies_of(self.service))),
-        )
 
     @property
     def log_level(self) -> LogLevel:
@@ -239,6 +220,7 @@ class ServiceContext:
     notifications = word(access.notifications)
     coordination_files = word(coordination.coordination_files)
     coordination_url = word(coordination.coordination_url)
+    oslo_config = word(options.oslo_config)
     memcached_servers = word(access.memcached_servers)
     keystone_authtoken = word(access.keystone_authtoken)
 

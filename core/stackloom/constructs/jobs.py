@@ -24,7 +24,7 @@ class Task(Part):
     It waits for the services that this one requires, or of them only for ``needs``, and for ``after``. ``before`` are
     commands that run first, one by one. ``credentials`` brings those of the service. ``kind`` is the label
     ``stackloom.io/task`` by which a credential may admit it (the task's name, unless given); ``account`` a ServiceAccount,
-    for a task that talks to the Kubernetes API.
+    for a task that talks to the Kubernetes API. A run by the clock has failed after ``deadline_seconds``.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class Task(Part):
         kind: str = "",
         account: str = "",
         resources: Resources | None = None,
+        deadline_seconds: int = 3600,
     ) -> None:
         super().__init__(ctx)
         who = ctx.identity(f"{ctx.name}-{task}", task, {"stackloom.io/task": kind or task})
@@ -71,7 +72,7 @@ class Task(Part):
             restart_policy="OnFailure",
         )
         if schedule:
-            self.put(cron_job(who, pod, schedule=schedule, suspend=suspend), gate=gate)
+            self.put(cron_job(who, pod, schedule=schedule, suspend=suspend, deadline_seconds=deadline_seconds), gate=gate)
         else:
             self.put(job(who, pod), gate=gate)
             self.awaited = Gate(jobs=(who.name,))

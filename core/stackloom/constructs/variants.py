@@ -33,6 +33,11 @@ class Variant:
     conf: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def label(self) -> str:
+        """As the deployment writes it in ``spec.nodes``."""
+        return f"{self.key}::{self.value}"
+
+    @property
     def suffix(self) -> str:
         """What tells its objects' names apart: nothing for the default."""
         return f"-{slug(f'{self.key}={self.value}', 20)}" if self.key else ""

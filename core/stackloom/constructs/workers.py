@@ -76,10 +76,11 @@ class StatefulService(Part):
     """A StatefulSet behind a headless Service, whose Pods have names, and volumes that outlive them.
 
     Both are called ``name``, unless the Service has a name of its own: ``domain``. ``ports`` are named; ``volumes`` gives a size
-    for each mount path (``{"/var/lib/x": "5Gi"}``), of the storage class ``storage_class``. ``init`` runs first and ``sidecars``
-    run beside it; they share its ``writable`` directories of the same path. ``found_early`` gives a Pod its address before it is
-    ready: for those that form a cluster. ``apart`` is for those that must not be lost together: no node gets two.
-    ``drain_seconds`` is for how long it goes on when it is told to end; ``bound`` and ``runtime_labels`` are the Pod's.
+    for each mount path (``{"/var/lib/x": "5Gi"}``), of the storage class ``storage_class``; ``mounted`` the body of a volume that
+    is there already (``{"/shared": {"nfs": ...}}``). ``init`` runs first and ``sidecars`` run beside it; they share its
+    ``writable`` directories of the same path. ``found_early`` gives a Pod its address before it is ready: for those that form a
+    cluster. ``apart`` is for those that must not be lost together: no node gets two. ``before_stop`` is what runs before it is
+    told to end; ``affinity``, ``bound`` and ``runtime_labels`` are the Pod's.
     """
 
     def __init__(
@@ -97,6 +98,8 @@ class StatefulService(Part):
         replicas: BySize | int = 1,
         volumes: Mapping[str, str] | None = None,
         storage_class: str | None = None,
+        mounted: Mapping[str, Mapping[str, Any]] | None = None,
+        affinity: Mapping[str, Any] | None = None,
         after: Sequence[Part | Gate] = (),
         env: Env | None = None,
         writable: Sequence[str] = (),
@@ -105,7 +108,7 @@ class StatefulService(Part):
         sidecars: Sequence[Container] = (),
         user: int = OPENSTACK_UID,
         account: str = "",
-        drain_seconds: int = 0,
+        before_stop: Sequence[str] = (),
         grace_seconds: int = 60,
         found_early: bool = False,
         apart: bool = False,
@@ -117,7 +120,7 @@ class StatefulService(Part):
         headless = ctx.identity(domain or who.name, role)
         count = ctx.replicas(role, replicas)
         gate = ctx.gate(after=after)
-        claims = {path: path.strip("/").replace("/", "-") for path in volumes or {}}
+        names = {path: path.strip("/").replace("/", "-") for path in [*(volumes or {}), *(mounted or {})]}
         container = Container(
             name=who.name,
             image=ctx.image(image or ctx.name),
@@ -128,8 +131,8 @@ class StatefulService(Part):
             writable=writable,
             probes=probes,
             resources=ctx.resources(role, (resources or Resources(memory="256Mi", memory_limit="1Gi")).body()),
-            drain_seconds=drain_seconds,
-            volume_mounts=[{"name": name, "mountPath": path} for path, name in claims.items()],
+            before_stop=before_stop,
+            volume_mounts=[{"name": name, "mountPath": path} for path, name in names.items()],
         )
         pod = Pod(
             containers=[container, *sidecars],
@@ -143,8 +146,10 @@ class StatefulService(Part):
             bound=bound,
             runtime_labels=runtime_labels,
             grace_seconds=grace_seconds,
+            affinity=affinity,
+            volumes=[{"name": names[path], **body} for path, body in (mounted or {}).items()],
         )
-        bodies = [volume_claim(name, (volumes or {})[path], storage_class) for path, name in claims.items()]
+        bodies = [volume_claim(names[path], size, storage_class) for path, size in (volumes or {}).items()]
         self.put(stateful_set(who, pod, replicas=count, service=headless.name, claims=bodies), gate=gate)
         self.put(service(headless, ports, headless=True, not_ready_too=found_early))
         self.put_budget(who, count)

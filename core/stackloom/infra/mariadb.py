@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from stackloom.errors import Problem, did_you_mean
 from stackloom.fields import SpecModel
+from stackloom.infra.mariadb_backup import IMAGES as BACKUP_IMAGES
+from stackloom.infra.mariadb_backup import add_backup, address
 from stackloom.manifests.files import ConfigFile, SecretFile
 from stackloom.manifests.objects import service
 from stackloom.manifests.pod import PodField, Probe, Probes, Resources
@@ -56,12 +58,15 @@ _PROVIDER = "wsrep_provider_options"
 # What the cluster, its recovery and its programs rely on.
 _KEPT = {
     _OPTIONS: {
+        "binlog_checksum",
         "binlog_format",
         "datadir",
         "default_storage_engine",
+        "encrypt_binlog",
         "innodb_autoinc_lock_mode",
         "innodb_doublewrite",
         "log_bin",
+        "log_bin_index",
         "log_slave_updates",
         "pid_file",
         "port",
@@ -74,20 +79,15 @@ _KEPT = {
         "wsrep_gtid_mode",
         "wsrep_node_address",
         "wsrep_node_name",
+        "wsrep_notify_cmd",
         "wsrep_on",
         "wsrep_provider",
         "wsrep_provider_options",
         "wsrep_sst_auth",
         "wsrep_sst_method",
     },
-    _PROVIDER: {"gcache.recover", "pc.recovery", "pc.wait_prim"},
+    _PROVIDER: {"gcache.recover", "pc.ignore_quorum", "pc.ignore_sb", "pc.recovery", "pc.wait_prim"},
 }
-
-# What a server may do: report what it holds, and read what was decided.
-_SERVER_RULES = (
-    {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create"]},
-    {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [_STATE], "verbs": ["get", "patch"]},
-)
 
 
 class MariadbFeatures(SpecModel):
@@ -97,13 +97,24 @@ class MariadbFeatures(SpecModel):
     """What each server's volume must have. Kubernetes lets nobody change it once the cloud is there."""
 
 
+def servers(ctx: ServiceContext) -> list[str]:
+    """The servers' Pods, by name."""
+    return [f"{_SERVER}-{i}" for i in range(ctx.replicas("server", BySize(single=1, tiny=3, small=3, medium=3)))]
+
+
+def server_hosts(ctx: ServiceContext) -> list[str]:
+    """The hosts by which the servers are called one by one."""
+    return [f"{server}.{ctx.host(_DISCOVERY)}" for server in servers(ctx)]
+
+
 def build(ctx: ServiceContext) -> None:
     """Add the servers, the controller, the Services in front of them, and an exporter for each server."""
-    count = ctx.replicas("server", BySize(single=1, tiny=3, small=3, medium=3))
+    count = len(servers(ctx))
     monitor = _describe_credentials(ctx)
     _add_servers(ctx, count)
     _add_controller(ctx, count)
     _add_exporters(ctx, count, monitor)
+    add_backup(ctx, server_hosts(ctx))
     # Clients are led to the one that takes the writes; a reader that may lag by a moment takes any that is ready.
     ports = {"mysql": _SQL_PORT}
     ctx.component.add(service(ctx.identity("mariadb", "server"), ports, labels={_ROLE: "primary"}))
@@ -126,7 +137,8 @@ def _add_servers(ctx: ServiceContext, count: int) -> None:
             "POD_NAME": PodField("metadata.name"),
             "POD_UID": PodField("metadata.uid"),
             "POD_IP": PodField("status.podIP"),
-            "MARIADB_PEERS": ",".join(f"{_SERVER}-{i}.{ctx.host(_DISCOVERY)}" for i in range(count)),
+            "MARIADB_PEERS": ",".join(server_hosts(ctx)),
+            **({"MARIADB_BACKUP": backup} if (backup := address(ctx)) else {}),
         },
         ports={"mysql": _SQL_PORT, "galera": _GALERA_PORT, "ist": _IST_PORT, "sst": _SST_PORT, "agent": _AGENT_PORT},
         # A server may take any time to recover or to fetch everything from another: it lives while its program does.
@@ -140,6 +152,7 @@ def _add_servers(ctx: ServiceContext, count: int) -> None:
         ),
         config=[
             ctx.program("mariadb_server.py"),
+            ctx.program("mariadb_leave.py"),
             _configuration(ctx),
             *(
                 _secret(name, key)
@@ -153,10 +166,10 @@ def _add_servers(ctx: ServiceContext, count: int) -> None:
         writable=["/run/mysqld"],
         resources=_resources(ctx),
         user=_UID,
-        account=ctx.account(_SERVER_RULES, _SERVER),
+        account=ctx.account(_server_rules(count), _SERVER),
         # It goes on serving while the controller leads clients elsewhere; then MariaDB has the program's 100 seconds to stop.
-        drain_seconds=5,
-        grace_seconds=120,
+        before_stop=["python3", "/opt/stackloom/programs/mariadb_leave.py"],
+        grace_seconds=150,
         found_early=True,
         apart=True,
         bound=True,
@@ -182,10 +195,24 @@ def _add_controller(ctx: ServiceContext, count: int) -> None:
     ctx.allow_monitoring(_CONTROLLER_PORT)
 
 
+def _server_rules(count: int) -> list[dict[str, Any]]:
+    """What a server may do: report what it holds, read what was decided, and see which of the servers takes the writes."""
+    return [
+        {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create"]},
+        {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [_STATE], "verbs": ["get", "patch"]},
+        {"apiGroups": [""], "resources": ["pods"], "resourceNames": _servers(count), "verbs": ["get"]},
+    ]
+
+
+def _servers(count: int) -> list[str]:
+    """The Pods of all servers, and of those that go when there are to be fewer."""
+    return [f"{_SERVER}-{i}" for i in range(max(count, _MANY))]
+
+
 def _controller_rules(count: int) -> list[dict[str, Any]]:
     """What the controller may do. Whoever may patch a Pod may change its image, so it is held to those of the servers."""
     # Those that go when there are to be fewer must lose their role first.
-    servers = [f"{_SERVER}-{i}" for i in range(max(count, _MANY))]
+    servers = _servers(count)
     return [
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]},
         {"apiGroups": [""], "resources": ["pods"], "resourceNames": servers, "verbs": ["patch"]},
@@ -354,6 +381,7 @@ MARIADB = Service(
     images={
         "mariadb": Image("quay.io/airshipit/mariadb", "latest-ubuntu_noble"),
         "exporter": Image("quay.io/prometheus/mysqld-exporter", "v0.20.0"),
+        **BACKUP_IMAGES,
     },
     conf=("galera",),
 )

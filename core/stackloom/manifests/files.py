@@ -6,12 +6,13 @@ read-only one has no directory to be mounted on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain, count
 from posixpath import dirname
 from typing import Any
 
+from stackloom.model.credential import SecretKey
 from stackloom.names import slug
 
 
@@ -19,7 +20,8 @@ from stackloom.names import slug
 class ConfigFile:
     """A file at ``path`` whose ``text`` stands in the ConfigMap ``config_map`` under ``key``.
 
-    A change of it rolls the Pods that read it, unless ``rolls`` says that they notice it themselves.
+    A change of it rolls the Pods that read it, unless ``rolls`` says that they notice it themselves. ``secrets`` are variables
+    for the containers that read it: options that must not stand in its text.
     """
 
     path: str
@@ -28,6 +30,7 @@ class ConfigFile:
     text: str
     mode: int | None = None
     rolls: bool = True
+    secrets: Mapping[str, SecretKey] = field(default_factory=dict)
 
     @property
     def checksum_of(self) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from stackloom.manifests.files import File, mounts_and_volumes
+from stackloom.manifests.files import ConfigFile, File, mounts_and_volumes
 from stackloom.manifests.gate import TOKEN_MOUNT, Gate, gate_container, token_volume
 from stackloom.model.credential import SecretKey
 from stackloom.model.placement import NodeRole
@@ -122,7 +122,7 @@ class Container:
     """One container.
 
     ``writable`` are directories that it may write: empty, and lost with the Pod. ``host_ports`` gives those of its ``ports`` that
-    the node itself has too, by name.
+    the node itself has too, by name. When the Pod is deleted, it goes on for ``drain_seconds``, or until ``before_stop`` has run.
     """
 
     name: str
@@ -137,6 +137,7 @@ class Container:
     probes: Probes | None = None
     privilege: Privilege | None = None
     drain_seconds: int = 0
+    before_stop: Sequence[str] = ()
     volume_mounts: Sequence[Mapping[str, Any]] = ()
 
 
@@ -206,8 +207,9 @@ def _security(privilege: Privilege | None) -> dict[str, Any]:
 
 def _container(c: Container, mounts: list[dict[str, Any]], *, init: bool = False) -> dict[str, Any]:
     body: dict[str, Any] = {"name": c.name, "image": c.image, "imagePullPolicy": "IfNotPresent", "command": list(c.command)}
-    if c.env:
-        body["env"] = env_body(c.env)
+    env = {name: key for file in c.files if isinstance(file, ConfigFile) for name, key in file.secrets.items()} | dict(c.env)
+    if env:
+        body["env"] = env_body(env)
     if c.ports:
         body["ports"] = [
             {"name": name, "containerPort": port, "protocol": "TCP"}
@@ -216,9 +218,10 @@ def _container(c: Container, mounts: list[dict[str, Any]], *, init: bool = False
         ]
     if c.probes and not init:
         body |= c.probes.body()
-    if c.drain_seconds:
+    if c.before_stop or c.drain_seconds:
         # The endpoint leaves the load balancers a moment after SIGTERM is due: keep serving for that moment.
-        body["lifecycle"] = {"preStop": {"exec": {"command": ["sleep", str(c.drain_seconds)]}}}
+        command = list(c.before_stop) or ["sleep", str(c.drain_seconds)]
+        body["lifecycle"] = {"preStop": {"exec": {"command": command}}}
     body["resources"] = dict(c.resources)
     body["securityContext"] = _security(c.privilege)
     body["volumeMounts"] = [

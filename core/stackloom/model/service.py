@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from stackloom.fields import LogLevel, Preset, Size, SpecModel
+from stackloom.model.conf import ConfFile
 from stackloom.model.credential import Credential
 from stackloom.model.image import Image
 
@@ -99,8 +100,10 @@ class Service:
     reads. ``backs`` marks the core's own infrastructure, which comes by itself: the requirement that it meets, for all services
     or for its one ``client``, or what every cloud has.
 
-    ``conf`` lists the oslo.config files that an operator may override as ``values.conf.<file without .conf>``; ``images`` the
-    roles that ``values.images`` may replace; ``log_level`` is the default of ``features.logging.<service>.level``.
+    ``conf`` lists the oslo.config files that an operator may override as ``values.conf.<file without .conf>``, by name or as
+    :class:`ConfFile`; ``schemas`` is the package that says which options they take (see :mod:`stackloom.oslo.schema`), "" if
+    nothing says it. ``images`` are the roles that ``values.images`` may replace; ``log_level`` is the default of
+    ``features.logging.<service>.level``.
     """
 
     name: str
@@ -123,9 +126,16 @@ class Service:
     databases: tuple[Database, ...] = ()
     user: ServiceUser | None = None
     credentials: tuple[Credential, ...] = ()
-    conf: tuple[str, ...] = ()
+    conf: tuple[str | ConfFile, ...] = ()
+    schemas: str = ""
     cleanup: Cleanup | None = None
     log_level: LogLevel = "INFO"
+
+    @property
+    def conf_files(self) -> dict[str, ConfFile]:
+        """Its oslo.config files by name."""
+        files = (ConfFile(file) if isinstance(file, str) else file for file in self.conf)
+        return {file.name: file for file in files}
 
     @property
     def needs(self) -> frozenset[str]:

@@ -24,7 +24,8 @@ Option = Scalar | Sequence[Scalar] | Multi
 Sections = Mapping[str, Mapping[str, Option]]
 
 
-def _text(value: Scalar) -> str:
+def text(value: Scalar) -> str:
+    """A single value as it is written."""
     if isinstance(value, bool):
         return str(value).lower()
     # A value over several lines continues on lines that begin with a space.
@@ -36,11 +37,11 @@ def _lines(name: str, value: Option) -> list[str]:
         case None:
             return []
         case Multi(values):
-            return [f"{name} = {_text(one)}" for one in values]
+            return [f"{name} = {text(one)}" for one in values]
         case str() | bool() | int() | float():
-            return [f"{name} = {_text(value)}".rstrip()]
+            return [f"{name} = {text(value)}".rstrip()]
         case _:
-            return [f"{name} = {','.join(map(_text, value))}".rstrip()]
+            return [f"{name} = {','.join(map(text, value))}".rstrip()]
 
 
 def merge(base: Sections, *overrides: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Option]]:

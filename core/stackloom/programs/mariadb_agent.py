@@ -2,6 +2,7 @@
 
 ``GET /state`` is everything at once, in JSON; ``/healthz`` and ``/readyz`` answer 200 or 503 with the reason. ``POST /demoted``
 ends the connections of all clients and refuses new ones for a second, so that pools connect anew to where the Service points now.
+What backups read is in mariadb_stream.py.
 
 The server is asked for its state in the background over a connection that is kept, so an answer costs nothing and never hangs.
 """
@@ -99,6 +100,7 @@ class Monitor:
 
     def forget(self) -> None:
         """MariaDB has stopped: what it said is void, and its silence begins now."""
+        self._seen = (time.monotonic(), None)  # at once, even if somebody still waits for its answer
         with self._lock:
             self._close()
             self._seen = (time.monotonic(), None)
@@ -166,10 +168,16 @@ class Monitor:
 
 
 class Agent:
-    """The HTTP server of one MariaDB server. ``identity`` is its Pod's name and uid."""
+    """The HTTP server of one MariaDB server.
 
-    def __init__(self, identity: tuple[str, str], status: Status, monitor: Monitor) -> None:
+    ``identity`` is its Pod's name and uid. ``more`` is asked first, and says whether it has answered.
+    """
+
+    def __init__(
+        self, identity: tuple[str, str], status: Status, monitor: Monitor, more: Callable[[BaseHTTPRequestHandler], bool]
+    ) -> None:
         self._pod, self._uid = identity
+        self._more = more
         self._status = status
         self._monitor = monitor
 
@@ -212,6 +220,8 @@ class Agent:
             timeout = 10
 
             def do_GET(self) -> None:
+                if agent._more(self):
+                    return
                 if self.path == "/state":
                     self._answer(HTTPStatus.OK, json.dumps(agent.state()))
                 elif self.path in ("/healthz", "/readyz"):
@@ -221,6 +231,8 @@ class Agent:
                     self._answer(HTTPStatus.NOT_FOUND, json.dumps("there are /state, /healthz, /readyz and /demoted"))
 
             def do_POST(self) -> None:
+                if agent._more(self):
+                    return None
                 if self.path != "/demoted":
                     return self._answer(HTTPStatus.NOT_FOUND, json.dumps("only /demoted takes a POST"))
                 try:

@@ -44,6 +44,7 @@ from kube import (
 )
 from lease import Lease
 from mariadb_agents import Agents
+from mariadb_reports import STATE, Decision, Refusal
 from mariadb_roles import (
     PRIMARY,
     SELECTOR,
@@ -99,7 +100,7 @@ def needs(replicas: int) -> Iterator[tuple[str, Resource, str]]:
     yield from (("patch", PODS, f"{STATEFUL_SET}-{number}") for number in range(replicas))
     yield ("get", STATEFUL_SETS, STATEFUL_SET)
     yield from (("create", LEASES, ""), ("get", LEASES, LEASE), ("update", LEASES, LEASE))
-    yield from ((verb, CONFIG_MAPS, mariadb_election.STATE) for verb in ("get", "patch"))
+    yield from ((verb, CONFIG_MAPS, STATE) for verb in ("get", "patch"))
     yield ("create", EVENTS, "")
 
 
@@ -270,11 +271,13 @@ class Controller:
         return failure == ""
 
     def _coordinate(self, snapshot: Snapshot) -> None:
-        alive = primary_component(snapshot) | {pod.name for pod in snapshot.pods if serves(pod, snapshot)}
-        outcome = mariadb_election.coordinate(self.api, snapshot.replicas, alive=alive)
-        refused = isinstance(outcome, mariadb_election.Refusal) and outcome.alert
+        ready = [pod for pod in snapshot.pods if serves(pod, snapshot)]
+        silent = {pod.name for pod in ready if self.agents and pod.uid not in snapshot.answers}
+        alive = primary_component(snapshot) | {pod.name for pod in ready} - silent
+        outcome = mariadb_election.coordinate(self.api, snapshot.replicas, alive=alive, silent=silent)
+        refused = isinstance(outcome, Refusal) and outcome.alert
         self.metrics.set("mariadb_controller_recovery_refused", refused)
-        if isinstance(outcome, mariadb_election.Decision):
+        if isinstance(outcome, Decision):
             self._say_once("recovery", f"decision {outcome.epoch}: {outcome.pod} starts the cluster ({outcome.mode})")
         elif (
             self._say_once("recovery", "" if alive and not refused else f"nobody starts the cluster: {outcome.reason}")

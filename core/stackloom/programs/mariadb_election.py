@@ -2,119 +2,147 @@
 
 Galera joins what runs, but it cannot say which of the servers to start first when all have stopped. A wrong one would lose what
 the others have confirmed to clients. So a server that finds no running cluster does not start. It reports what its volume holds
-to the ConfigMap ``mariadb-state``, and waits. All keys of that hold JSON:
+to the ConfigMap ``mariadb-state`` (see mariadb_reports.py), and waits. The controller that leads calls :func:`coordinate` again
+and again; whatever it knows is in the ConfigMap, so any controller can go on where another ended.
 
-- ``report.<pod>``: a Report. It stands for a promise: MariaDB is stopped there, and stays so until the report is deleted.
-- ``member.<pod>``: the server has been part of the cluster. If it comes without data, a disk was lost.
-- ``decision``: the last Decision. Its pod obeys it, and nobody else.
+When all have reported, the newest data are among them. Not all need to report if it can be proven that those who are missing
+hold nothing newer. Every server keeps on its volume the members of the last primary view that it was told of, and writes that
+down before it lets any transaction of the view be committed (mariadb_view.RECORDER). **The rule**: let V be the view on the
+volume with the highest position. If all members of V have reported whole data, whoever else is missing does not matter.
 
-The controller that leads calls :func:`coordinate` again and again; whatever it knows is in the ConfigMap, so any controller can
-go on where another ended. The annotation ``stackloom.io/force-bootstrap: <pod>`` on the ConfigMap is a human's order to start
-with that server, although others may hold what it does not. It makes a new history, so that Galera copies all data to the others
-anew instead of mixing what differs.
+**Why nothing newer can be missing.** Suppose a write was confirmed in a view W that came after V. Of the servers that had whole
+data when they were told of a view after V, take the first. Where did it have its data from? Not from another server since V was
+formed: a server gives copies in a view only after it was told of that view, so the giver would have been earlier. So it had kept
+up until V was formed, and been a member of V: a server outside of V lacks at least the event of V itself, and Galera has it fetch
+that from a giver first. But then it has reported, and its volume names a view after V: either V is not the one with the highest
+position, because the event of a view is part of the position, or two volumes have the same position. That happens when one
+was told of a view and did not come to write it down, so of equals all views count.
+
+All this is said of one cluster, the one that was decided on last. So its history must be that of the data, and who was told to
+start it must have reported whole data again, or others must have been in it: their position is beyond where it began.
+
+A server that has only begun to copy may have thrown away what it was told before, so its report proves nothing. A volume whose
+data began under another history than its view, or which has no view, proves nothing either: then all must report.
+
+An order to start with a certain server, or from a backup, begins a new history, so that Galera copies all data to the others anew
+instead of mixing what differs. Its identifier stands in the decision: if all stop again before they have got that, data of
+another history are known to be superseded.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import uuid
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import asdict
+from typing import Any
 
 from kube import CONFIG_MAPS, Conflict, Kube, NotFound
-from mariadb_volume import KINDS, Position
+from mariadb_reports import (
+    FORCE,
+    RESTORE,
+    RESTORE_FAILED,
+    STATE,
+    STATEFUL_SET,
+    Decision,
+    Mode,
+    Refusal,
+    Report,
+    State,
+    is_restore_id,
+    ordinal,
+)
 
-STATE = "mariadb-state"
-STATEFUL_SET = "mariadb-server"
-FORCE = "stackloom.io/force-bootstrap"
-
-Mode = Literal["new", "bootstrap", "forced"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Report:
-    """What one server says of its volume. ``epoch`` is that of the last decision it has seen, ``time`` is for readers."""
-
-    pod: str
-    uid: str
-    position: Position
-    epoch: int = 0
-    time: str = ""
-
-    def as_json(self) -> dict[str, Any]:
-        """As it stands in the ConfigMap."""
-        position = asdict(self.position)
-        return {"uid": self.uid, "class": position.pop("kind"), **position, "epoch": self.epoch, "time": self.time}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Decision:
-    """Who starts the cluster: with nothing (``new``), from its data (``bootstrap``), or under a new history (``forced``).
-
-    It holds for the Pod of this uid, and for what that had reported when it was made: ``reports`` is a hash of all of them.
-    """
-
-    epoch: int
-    pod: str
-    uid: str
-    uuid: str
-    seqno: int
-    mode: Mode
-    reports: str
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Why nobody is to start. With ``alert`` it stays so until somebody does something."""
-
-    reason: str
-    alert: bool = False
-
-
-def ordinal(pod: str) -> int:
-    """The number at the end of a Pod's name: -1 if there is none."""
-    number = pod.rpartition("-")[2]
-    return int(number) if number.isdecimal() else -1
+Reports = Mapping[str, Report]
 
 
 def elect(
-    reports: Mapping[str, Report], *, expected: Collection[str], members: Collection[str], last: Decision | None, force: str = ""
+    reports: Reports,
+    *,
+    expected: Collection[str],
+    members: Collection[str],
+    last: Decision | None,
+    force: str = "",
+    restore: str = "",
+    history: str = "",
 ) -> Decision | Refusal:
     """Who starts, given what each Pod has reported.
 
     ``expected`` are all Pods that there should be, ``members`` those that have been part of the cluster, ``last`` is the decision
-    before. ``force`` names the Pod that a human wants to start from, "" for none.
+    before. ``force`` names the Pod that a human wants to start from, ``restore`` what is to be restored, "" for none. ``history``
+    is the identifier that a new history gets.
     """
     if force:
-        return _forced(reports, expected, last, force)
-    if missing := _names(set(expected) - set(reports)):
+        return _forced(reports, expected, last, force, history)
+    if restore:
+        return _restored(reports, expected, last, restore, history)
+    data = _data(reports, last)
+    needed = _last_members(data)
+    if data and needed is not None and needed <= data.keys() and _is_settled(data, last):
+        return _newest(reports, data, expected, last)
+    return _with_all(reports, data, needed or set(), expected, members, last, history)
+
+
+def _with_all(  # noqa: PLR0917
+    reports: Reports,
+    data: Reports,
+    needed: set[str],
+    expected: Collection[str],
+    members: Collection[str],
+    last: Decision | None,
+    history: str,
+) -> Decision | Refusal:
+    """The newest, once everybody has said what it holds."""
+    if missing := _names((set(expected) | needed) - set(reports)):
         return Refusal(f"{missing} may run, or hold newer data: nothing starts until all servers have reported")
-    kinds = {kind: {pod: r for pod, r in reports.items() if r.position.kind == kind and pod in expected} for kind in KINDS}
-    if unclear := _names(kinds["unknown"]):
+    if unclear := _names(pod for pod in expected if reports[pod].position.kind == "unknown"):
         return Refusal(f"the data of {unclear} do not say what they are, and may be the newest", alert=True)
-    if not kinds["clean"] and not kinds["crashed"]:
-        return _beginning(reports, expected, members, last)
+    if not data:
+        return _beginning(reports, expected, members, last, history)
     known = bool(members) or last is not None
-    if lost := _names(pod for pod in kinds["empty"] if not known or pod in members):
+    if lost := _names(p for p in expected if reports[p].position.kind == "empty" and (not known or p in members)):
         return Refusal(f"{lost} lost its disk, which may have held the newest data", alert=True)
-    return _newest(reports, expected, last)
+    return _newest(reports, data, expected, last)
+
+
+def _data(reports: Reports, last: Decision | None) -> Reports:
+    """The reports of whole data, but for those of a history that an order has ended."""
+    data = {pod: r for pod, r in reports.items() if r.position.kind in ("clean", "crashed")}
+    begun = last.uuid if last and last.mode in ("forced", "restore") else ""
+    return {pod: r for pod, r in data.items() if r.position.uuid == begun} or data
+
+
+def _last_members(data: Reports) -> set[str] | None:
+    """Who must have reported whole data so that nothing newer can be missing; None if volumes do not say that."""
+    newest = max((r.position.seqno for r in data.values()), default=None)
+    views = [(r.view, r.position.uuid) for r in data.values() if r.position.seqno == newest]
+    known = [view.members for view, history in views if view and view.uuid == history]
+    if not known or len(known) < len(views) or any(r.position.seqno < 0 for r in data.values()):
+        return None
+    return set().union(*known)
+
+
+def _is_settled(data: Reports, last: Decision | None) -> bool:
+    """Whether these are data of the cluster that was decided on last: who was to start it has stopped, or others were in it."""
+    if last is None:
+        return True
+    return any(r.position.uuid == last.uuid and (last.pod in data or r.position.seqno > last.seqno) for r in data.values())
 
 
 def _beginning(
-    reports: Mapping[str, Report], expected: Collection[str], members: Collection[str], last: Decision | None
+    reports: Reports, expected: Collection[str], members: Collection[str], last: Decision | None, history: str
 ) -> Decision | Refusal:
     """The first Pod makes new data, if there have never been any."""
     if copies := _names(pod for pod in expected if reports[pod].position.kind == "partial"):
         return Refusal(f"no server has data: {copies} have unfinished copies only; restore a backup", alert=True)
     if members:
         return Refusal(f"no server has data, but {_names(members)} had: restore the disks or a backup", alert=True)
-    return _decision(reports, min(expected, key=ordinal), "new", last)
+    return _decision(reports, min(expected, key=ordinal), "new", last, history=history)
 
 
-def _newest(reports: Mapping[str, Report], expected: Collection[str], last: Decision | None) -> Decision | Refusal:
+def _newest(reports: Reports, data: Reports, expected: Collection[str], last: Decision | None) -> Decision | Refusal:
     """The Pod with the newest data. A Pod above the number of replicas does not start, but its data count."""
-    data = {pod: r for pod, r in reports.items() if r.position.kind in ("clean", "crashed")}
     histories = {r.position.uuid for r in data.values()}
     if len(histories) > 1:
         told = ", ".join(f"{pod} has {data[pod].position.uuid}" for pod in sorted(data, key=ordinal))
@@ -130,7 +158,7 @@ def _newest(reports: Mapping[str, Report], expected: Collection[str], last: Deci
     return _decision(reports, chosen, "bootstrap", last)
 
 
-def _forced(reports: Mapping[str, Report], expected: Collection[str], last: Decision | None, force: str) -> Decision | Refusal:
+def _forced(reports: Reports, expected: Collection[str], last: Decision | None, force: str, history: str) -> Decision | Refusal:
     report = reports.get(force)
     if force not in expected:
         return Refusal(f"{force} cannot be forced: the servers are {_names(expected)}", alert=True)
@@ -138,20 +166,30 @@ def _forced(reports: Mapping[str, Report], expected: Collection[str], last: Deci
         return Refusal(f"{force} cannot be forced: it has not reported that it is stopped", alert=True)
     if report.position.kind not in ("clean", "crashed"):
         return Refusal(f"{force} cannot be forced: its data are {report.position.kind}", alert=True)
-    return _decision(reports, force, "forced", last)
+    return _decision(reports, force, "forced", last, history=history)
 
 
-def _decision(reports: Mapping[str, Report], pod: str, mode: Mode, last: Decision | None) -> Decision:
+def _restored(
+    reports: Reports, expected: Collection[str], last: Decision | None, restore: str, history: str
+) -> Decision | Refusal:
+    """The first Pod gets the restored data once nothing runs, whatever the volumes hold."""
+    if running := _names(set(expected) - set(reports)):
+        return Refusal(f"{restore} is restored when all servers have stopped: {running} did not report that yet")
+    return _decision(reports, min(expected, key=ordinal), "restore", last, history=history, restore=restore)
+
+
+def _decision(reports: Reports, pod: str, mode: Mode, last: Decision | None, *, history: str = "", restore: str = "") -> Decision:
     position = reports[pod].position
     considered = json.dumps({p: r.as_json() for p, r in reports.items()}, sort_keys=True)
     return Decision(
         epoch=max([last.epoch if last else 0, *(r.epoch for r in reports.values())]) + 1,
         pod=pod,
         uid=reports[pod].uid,
-        uuid=position.uuid,
-        seqno=position.seqno,
+        uuid=history or position.uuid,
+        seqno=0 if history else position.seqno,
         mode=mode,
         reports=hashlib.sha256(considered.encode()).hexdigest(),
+        restore=restore,
     )
 
 
@@ -159,89 +197,61 @@ def _names(pods: Iterable[str]) -> str:
     return ", ".join(sorted(pods, key=lambda pod: (ordinal(pod), pod)))
 
 
-@dataclass(frozen=True)
-class State:
-    """What the ConfigMap says. What is not readable there counts as absent: absent reports are waited for."""
-
-    reports: Mapping[str, Report]
-    members: frozenset[str]
-    decision: Decision | None
-    force: str
-    version: str
-
-    @classmethod
-    def read(cls, config_map: Mapping[str, Any]) -> State:
-        """From the object as the API has it."""
-        data: Mapping[str, str] = config_map.get("data") or {}
-        metadata = config_map["metadata"]
-        reports = {key[7:]: _report(key[7:], text) for key, text in data.items() if key.startswith("report.")}
-        return cls(
-            reports={pod: report for pod, report in reports.items() if report},
-            members=frozenset(key[7:] for key in data if key.startswith("member.")),
-            decision=_read_decision(data.get("decision", "")),
-            force=(metadata.get("annotations") or {}).get(FORCE, ""),
-            version=str(metadata.get("resourceVersion", "")),
-        )
-
-    @property
-    def pending(self) -> Decision | None:
-        """The decision that its Pod has not begun to carry out."""
-        report = self.reports.get(self.decision.pod) if self.decision else None
-        return self.decision if report and self.decision and is_told(report, self.decision) else None
-
-
-def is_told(report: Report, decision: Decision | None) -> bool:
-    """Whether the decision tells the server that has made this report to start."""
-    return decision is not None and (decision.pod, decision.uid) == (report.pod, report.uid) and decision.epoch > report.epoch
-
-
-def _report(pod: str, text: str) -> Report | None:
-    try:
-        said = json.loads(text)
-        position = Position(
-            said["class"], str(said["uuid"]), int(said["seqno"]), bool(said["safe_to_bootstrap"]), str(said.get("gtid", ""))
-        )
-        report = Report(
-            pod=pod, uid=str(said["uid"]), position=position, epoch=int(said["epoch"]), time=str(said.get("time", ""))
-        )
-    except (ValueError, KeyError, TypeError):
-        return None
-    return report if position.kind in KINDS else None
-
-
-def _read_decision(text: str) -> Decision | None:
-    try:
-        return Decision(**json.loads(text))
-    except (ValueError, TypeError):
-        return None
-
-
-def coordinate(api: Kube, replicas: int, *, alive: Collection[str] = ()) -> Decision | Refusal:
+def coordinate(api: Kube, replicas: int, *, alive: Collection[str] = (), silent: Collection[str] = ()) -> Decision | Refusal:
     """One step of the coordination, by the controller that leads: read, elect, write unless something has changed meanwhile.
 
-    ``replicas`` is that of the StatefulSet, ``alive`` are the Pods that are seen in a running cluster. Returns the decision that
-    holds, or why there is none. Raises what :class:`Kube` does, but for a conflict: the next step sees what the other one wrote.
+    ``replicas`` is that of the StatefulSet, ``alive`` are the Pods that are seen in a running cluster, ``silent`` those that
+    Kubernetes believes to be ready, and that do not answer: one whose node is lost looks so at first, and one that is cut off
+    from here. What is elected is proven, whatever they are; an order that ends their history must wait until it is known.
+
+    Returns the decision that holds, or why there is none. Raises what :class:`Kube` does, but for a conflict: the next step sees
+    what the other one wrote.
     """
     try:
         config_map = api.get(CONFIG_MAPS, STATE)
     except NotFound:
         return Refusal("no server has reported yet")
     state = State.read(config_map)
-    if alive:
-        refusal = Refusal(f"{_names(alive)} form a cluster: servers join it, and none starts another", alert=bool(state.force))
-        return _written(api, state, None, refusal) if state.force else refusal  # an order is not kept for worse days
-    if state.pending and not state.force:
+    if refusal := _obstacle(state, alive, silent):
+        # An order to start is not kept for worse days. One to restore is: the servers stop for it.
+        withdrawn: dict[str, str | None] = {FORCE: None} if state.force and alive else {}
+        if not is_restore_id(state.restore or "-"):
+            withdrawn = {RESTORE: None, RESTORE_FAILED: refusal.reason}
+        return _written(api, state, withdrawn, None, refusal) if withdrawn else refusal
+    if state.pending and not state.force and not state.restore:
         return state.pending
     expected = [f"{STATEFUL_SET}-{i}" for i in range(replicas)]
-    elected = elect(state.reports, expected=expected, members=state.members, last=state.decision, force=state.force)
+    elected = elect(
+        state.reports,
+        expected=expected,
+        members=state.members,
+        last=state.decision,
+        force=state.force,
+        restore=state.restore,
+        history=str(uuid.uuid4()),
+    )
     if isinstance(elected, Refusal):
         return elected
-    return _written(api, state, elected, elected)
+    done = {FORCE: None} if state.force else {RESTORE: None, RESTORE_FAILED: None} if state.restore else {}
+    return _written(api, state, done, elected, elected)
 
 
-def _written(api: Kube, state: State, decision: Decision | None, outcome: Decision | Refusal) -> Decision | Refusal:
-    """Take the order off, write the decision if there is one, and return the outcome."""
-    body: dict[str, Any] = {"metadata": {"resourceVersion": state.version, "annotations": {FORCE: None}}}
+def _obstacle(state: State, alive: Collection[str], silent: Collection[str]) -> Refusal | None:
+    """Why there is nothing to elect, whatever the servers hold."""
+    if not is_restore_id(state.restore or "-"):
+        return Refusal("what is to be restored must be named with up to 63 of a-z, 0-9 and -", alert=True)
+    if alive:
+        return Refusal(f"{_names(alive)} form a cluster: servers join it, and none starts another", alert=bool(state.force))
+    if (state.force or state.restore) and (unknown := _names(set(silent) - set(state.reports))):
+        return Refusal(f"{unknown} is ready as far as Kubernetes knows, and does not answer: the order waits until that is clear")
+    return None
+
+
+def _written(
+    api: Kube, state: State, notes: Mapping[str, str | None], decision: Decision | None, outcome: Decision | Refusal
+) -> Decision | Refusal:
+    """Write the annotations, and the decision if there is one, and return the outcome."""
+    body: dict[str, Any] = {"metadata": {"resourceVersion": state.version, "annotations": dict(notes)}}
     if decision:
         body["data"] = {"decision": json.dumps(asdict(decision))}
     try:

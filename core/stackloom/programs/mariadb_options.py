@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mariadb_view import RECORDER_FILE, VIEW_FILE
 from program import Failure, environment
 
 
@@ -25,6 +26,7 @@ class Settings:
     agent_host: str
     agent_port: int
     stop_seconds: float
+    backup: str
 
     @classmethod
     def read(cls, source: Mapping[str, str]) -> Settings:
@@ -42,6 +44,7 @@ class Settings:
             agent_host=source.get("AGENT_HOST", ""),
             agent_port=int(source.get("AGENT_PORT", "8081")),
             stop_seconds=float(source.get("STOP_SECONDS", "100")),
+            backup=source.get("MARIADB_BACKUP", ""),
         )
 
     def account(self, name: str) -> tuple[str, str]:
@@ -53,8 +56,11 @@ class Settings:
         return user, password
 
 
-def options(settings: Settings, first: Sequence[str]) -> str:
-    """The configuration of this server: what all have in common, and what is its own. ``first`` are the hosts to try first."""
+def options(settings: Settings, first: Sequence[str], donors: Sequence[str] = ()) -> str:
+    """The configuration of this server: what all have in common, and what is its own.
+
+    ``first`` are the hosts to try first, ``donors`` the servers to copy data from if they can give any.
+    """
     hosts = [*first, *(peer for peer in settings.peers if peer not in first)]
     user, password = settings.account("mariadb-sst")
     own = {
@@ -66,8 +72,16 @@ def options(settings: Settings, first: Sequence[str]) -> str:
         "wsrep_node_address": settings.address,
         "wsrep_cluster_address": f"gcomm://{','.join(hosts)}",
         "wsrep_sst_auth": f'"{user}:{password}"',
+        "wsrep_notify_cmd": f'"sh {settings.run / RECORDER_FILE} {settings.volume / VIEW_FILE}"',
+        **({"wsrep_sst_donor": f"{','.join(donors)},"} if donors else {}),
     }
     return f"!include {settings.config}\n[mariadbd]\n" + "".join(f"{key} = {value}\n" for key, value in own.items())
+
+
+def client_options(settings: Settings) -> str:
+    """The configuration of programs that work on this server as its administrator."""
+    user, password = settings.account("mariadb-admin")
+    return f'[client]\nsocket = {settings.run / "mysqld.sock"}\nuser = "{user}"\npassword = "{password}"\n'
 
 
 def accounts(settings: Settings) -> str:

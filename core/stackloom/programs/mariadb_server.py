@@ -12,86 +12,43 @@ It needs PyMySQL and the programs of MariaDB, and reads from the environment:
 - MARIADB_RUN (/run/mysqld): for the socket and for the configuration with the options of this server;
 - MARIADB_SECRETS (/etc/mysql/secrets): mariadb-admin, mariadb-sst and mariadb-monitor, with ``username`` and ``password`` each;
 - AGENT_HOST ("": all addresses) and AGENT_PORT (8081): where the agent listens, and on which port those of the others do;
+- MARIADB_BACKUP ("": there is none): host and port of the backup Pod, from which restored data are fetched when that is ordered;
 - STOP_SECONDS (100): how long MariaDB may take to stop before it is killed.
 """
 
 from __future__ import annotations
 
-import http.client
-import json
 import os
 import shutil
-import signal
 import subprocess
-import threading
 import time
-import uuid
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
-from typing import Any, Literal
+from dataclasses import replace
 
 import pymysql
-from kube import CONFIG_MAPS, ApiError, Conflict, Kube, NotFound, Unavailable
+from kube import ApiError, Conflict, Kube
 from mariadb_agent import Agent, Monitor, Status, Wsrep
-from mariadb_election import STATE, Report, State, is_told, ordinal
-from mariadb_options import Settings, accounts, options, write_private
+from mariadb_fetch import fetch
+from mariadb_options import Settings, accounts, client_options, options, write_private
+from mariadb_peers import Peers, backups, is_its_turn, serving
+from mariadb_process import Patience, Programs, Stopping, end
+from mariadb_registry import Registry
+from mariadb_reports import Decision, Report, is_told
+from mariadb_stream import Streams
+from mariadb_view import RECORDER, RECORDER_FILE
 from mariadb_volume import SAVED, Position, Volume, mark, recovered, sync, unmark
 from program import Failure, run, say
 
+API_SECONDS = 3.0
+ORDER_SECONDS = 5.0
 PAUSE_SECONDS = 0.5
-PEER_SECONDS = 1.0
 STALLED_SECONDS = 5.0
+STUCK_SECONDS = 30.0
 TURN_SECONDS = 600.0
 IMPATIENT_STOP_SECONDS = 3.0
 LONGEST_PAUSE_SECONDS = 30.0
-
-Action = Literal["join", "new", "bootstrap", "forced"]
-
-
-class Stopping(Exception):
-    """The container is to end."""
-
-
-class Peers:
-    """The agents of all servers."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._pool = ThreadPoolExecutor(len(settings.peers))
-
-    def ask(self) -> dict[str, dict[str, Any]]:
-        """What the other servers that answer say, by their hosts."""
-        answers = zip(self._settings.peers, self._pool.map(self._ask, self._settings.peers), strict=True)
-        return {host: said for host, said in answers if said and said["pod"] != self._settings.pod}
-
-    def _ask(self, host: str) -> dict[str, Any] | None:
-        connection = http.client.HTTPConnection(host, self._settings.agent_port, timeout=PEER_SECONDS)
-        try:
-            connection.request("GET", "/state")
-            said = json.loads(connection.getresponse().read())
-            return said if isinstance(said, dict) and "pod" in said else None
-        except (OSError, http.client.HTTPException, ValueError):
-            return None
-        finally:
-            connection.close()
-
-
-def serving(others: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The hosts of those that are part of a cluster with a majority."""
-    return [
-        host
-        for host, said in others.items()
-        if said["wsrep"] and said["wsrep"]["cluster_status"] == "Primary" and said["wsrep"]["local_state"] in (2, 3, 4)
-    ]
-
-
-def is_its_turn(pod: str, others: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether no other joins, and none waits that comes first: several that copy from one donor at once take longer."""
-    phases = {said["pod"]: said["phase"] for said in others.values()}
-    ahead = (phase == "waiting" and ordinal(other) < ordinal(pod) for other, phase in phases.items())
-    return "joining" not in phases.values() and not any(ahead)
+NO_BACKUP = "the servers know of no backup Pod (MARIADB_BACKUP is empty)"
 
 
 class Server:
@@ -99,20 +56,21 @@ class Server:
 
     def __init__(self, settings: Settings, api: Kube) -> None:
         self.settings = settings
-        self.api = api
         self.volume = Volume(settings.volume)
+        self.api = replace(api, timeout=API_SECONDS)
+        self.registry = Registry(settings, self.api, self.volume)
         self.status = Status(registered=self.volume.member.exists())
         self.monitor = Monitor(self._connect)
         self.peers = Peers(settings)
-        self.stopping = threading.Event()
+        self.patience = Patience(self._beat)
+        self.programs = Programs(settings.run, self.patience)
         self._said = ""
 
     def run(self) -> None:
         """Keep MariaDB running until the container is to end."""
-        signal.signal(signal.SIGTERM, lambda *_: self.stopping.set())
-        Agent((self.settings.pod, self.settings.uid), self.status, self.monitor).serve(
-            self.settings.agent_host, self.settings.agent_port
-        )
+        self.patience.listen()
+        identity, streams = (self.settings.pod, self.settings.uid), Streams(self.settings)
+        Agent(identity, self.status, self.monitor, streams.answer).serve(self.settings.agent_host, self.settings.agent_port)
         failures = 0
         while True:
             try:
@@ -123,23 +81,25 @@ class Server:
             except Failure as failure:
                 failures += 1
                 self.note(f"trying again: {failure}")
-            with suppress(Stopping):
-                self.pause(min(PAUSE_SECONDS * 2**failures, LONGEST_PAUSE_SECONDS) if failures else 0)
+            if failures:
+                with suppress(Stopping):
+                    self.patience.pause(min(PAUSE_SECONDS * 2**failures, LONGEST_PAUSE_SECONDS))
 
     def once(self) -> bool:
         """From the volume's position to MariaDB's end. Returns whether it was part of the cluster. Raises Stopping, Failure."""
         self.status.phase = "starting"
+        self.volume.undo_replacing()
         self._write_options()
         position = self._position()
-        action, hosts = self._settle(position)
-        say(f"{action}: {position.kind} {position.start or position.uuid}".rstrip())
+        decision, hosts = self._settle(position)
+        say(f"{decision.mode if decision else 'join'}: {position.kind} {position.start or position.uuid}".rstrip())
         self.status.phase = "joining"
-        self._prepare(action, position)
-        self._write_options(hosts)
-        arguments = ["--wsrep-new-cluster"] if action != "join" else []
-        if action in ("join", "bootstrap") and position.start:
+        self._prepare(decision, position)
+        self._write_options(list(hosts), backups(self.api, hosts.values()))
+        arguments = ["--wsrep-new-cluster"] if decision else []
+        if (decision is None or decision.mode == "bootstrap") and position.start:
             arguments.append(f"--wsrep_start_position={position.start}")
-        return self._supervise(self._start(*arguments))
+        return self._supervise(self.programs.start(*arguments, ended=self.monitor.forget))
 
     def _position(self) -> Position:
         """What the volume holds; MariaDB itself says up to where, after a crash."""
@@ -147,111 +107,105 @@ class Server:
         if position.kind == "crashed":
             self.status.phase = "recovering"
             try:
-                position = recovered(position, self._run(self._mariadbd("--wsrep-recover")))
+                position = recovered(position, self.programs.run(self.programs.mariadbd("--wsrep-recover")))
             except Failure as failure:
                 say(f"the data cannot be recovered: {failure}")
                 position = Position("unknown")
         return position
 
-    def _settle(self, position: Position) -> tuple[Action, list[str]]:
-        """What to do, and with whom; waits until that is clear. When it returns, no report of this server stands."""
+    def _settle(self, position: Position) -> tuple[Decision | None, dict[str, str]]:
+        """The decision to carry out, or None and the hosts to join with their Pods; waits until there is either.
+
+        When it returns, no report of this server stands.
+        """
         report: Report | None = None
         since = time.monotonic()
         while True:
             others = self.peers.ask()
             try:
-                if hosts := serving(others):
+                if (hosts := serving(others)) and not self._must_be_restored():
                     if is_its_turn(self.settings.pod, others) or time.monotonic() - since > TURN_SECONDS:
-                        self._withdraw(position)
-                        return "join", hosts
+                        self.registry.withdraw(position)
+                        self.status.report = None
+                        return None, hosts
                     self.note("waiting for another server to join first")
                 else:
-                    state = self._state()
+                    state = self.registry.state()
                     if report is None or state.reports.get(self.settings.pod) != report:
-                        report = self._publish(position, state)
+                        report = self.registry.publish(position, state)
+                        self.status.report = report.as_json()
                     elif state.decision and is_told(report, state.decision):
-                        self._delete_report(state.version)
-                        return state.decision.mode, []
+                        self.registry.delete_report(state.version)
+                        self.status.report = None
+                        return state.decision, {}
                     self.note(f"waiting for a cluster or a decision; {position.kind} {position.start or position.uuid}".rstrip())
             except Conflict:
                 pass  # others write to the same object: read it again
             except ApiError as error:
                 self.note(f"trying again: {error}")
             self.status.phase = "waiting"
-            self.pause(PAUSE_SECONDS)
+            self.patience.pause(PAUSE_SECONDS)
 
-    def _state(self) -> State:
-        """What the ConfigMap says; made here if nobody has needed it before."""
-        try:
-            return State.read(self.api.get(CONFIG_MAPS, STATE))
-        except NotFound:
-            return State.read(self.api.create(CONFIG_MAPS, {"metadata": {"name": STATE}}))
-
-    def _publish(self, position: Position, state: State) -> Report:
-        mark(self.volume.reported)
-        report = Report(
-            pod=self.settings.pod,
-            uid=self.settings.uid,
-            position=position,
-            epoch=state.decision.epoch if state.decision else 0,
-            time=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        )
-        body = {"metadata": {"resourceVersion": state.version}, "data": {f"report.{report.pod}": json.dumps(report.as_json())}}
-        self.api.patch(CONFIG_MAPS, STATE, body)
-        self.status.report = report.as_json()
-        return report
-
-    def _withdraw(self, position: Position) -> None:
-        """Delete this server's report, as MariaDB is about to start.
-
-        Without the API it may start only if there is certainly none, which a volume with data of its own can tell.
-        """
-        try:
-            self._delete_report()
-        except NotFound:
-            unmark(self.volume.reported)
-        except Unavailable:
-            if self.volume.reported.exists() or position.kind not in ("clean", "crashed"):
-                raise
-
-    def _delete_report(self, version: str | None = None) -> None:
-        """Delete the report; Conflict if the ConfigMap is not of this ``version`` any more, so another decision may hold."""
-        metadata = {"metadata": {"resourceVersion": version}} if version else {}
-        self.api.patch(CONFIG_MAPS, STATE, {**metadata, "data": {f"report.{self.settings.pod}": None}})
-        self.status.report = None
-        unmark(self.volume.reported)
-
-    def _prepare(self, action: Action, position: Position) -> None:
+    def _prepare(self, decision: Decision | None, position: Position) -> None:
         """Bring the volume to what MariaDB needs for it."""
-        if action == "join" and position.kind not in ("clean", "crashed"):
+        if decision is None or decision.mode != "bootstrap":
+            self.volume.set_view_aside(position)  # MariaDB writes another as soon as the data are those of the cluster
+        if decision is None and position.kind not in ("clean", "crashed"):
             mark(self.volume.receiving)
             self.volume.data.mkdir(exist_ok=True)
             (self.volume.data / SAVED).unlink(missing_ok=True)  # or Galera could take the data for good
-        if action == "new":
-            self._install()
-        if action == "bootstrap":
+        if decision and decision.mode == "new":
+            self._install(decision.uuid)
+        if decision and decision.mode == "restore":
+            self._restore(decision)
+        if decision and decision.mode == "bootstrap":
             self.volume.save(self.volume.data, position.uuid, position.seqno)
-        if action == "forced":
-            self.volume.save(self.volume.data, str(uuid.uuid4()), 0)
+        if decision and decision.mode == "forced":
+            self.volume.save(self.volume.data, decision.uuid, 0)
 
-    def _install(self) -> None:
+    def _install(self, history: str) -> None:
         """Make new data with the accounts in them. They appear in their place as a whole."""
         fresh = self.volume.fresh
         shutil.rmtree(fresh, ignore_errors=True)
         sql = self.settings.run / "accounts.sql"
         write_private(sql, accounts(self.settings))
         common = ["--no-defaults", f"--datadir={fresh}", f"--tmpdir={self.settings.run}"]
-        self._run(
+        self.programs.run(
             ["mariadb-install-db", *common, "--auth-root-authentication-method=normal", "--skip-test-db", f"--extra-file={sql}"]
         )
         sql.unlink()
-        self.volume.save(fresh, str(uuid.uuid4()), 0)
+        self.volume.save(fresh, history, 0)
         fresh.rename(self.volume.data)
         sync(self.settings.volume)
 
+    def _restore(self, decision: Decision) -> None:
+        """Fetch what a backup has restored. Raises Failure and leaves the data as they are if it does not come as a whole."""
+        try:
+            if not self.settings.backup:
+                raise Failure(NO_BACKUP)
+            shutil.rmtree(self.volume.replaced, ignore_errors=True)
+            account = self.settings.account("mariadb-sst")
+            fetch(self.settings.backup, decision.restore, account, self.volume.fresh, lambda: self.patience.pause(0))
+        except Failure as failure:
+            with suppress(ApiError):
+                self.registry.refuse_restore(f"{decision.restore}: {failure}")
+            raise
+        self.volume.save(self.volume.fresh, decision.uuid, 0)
+        self.volume.replace()
+        say(f"restored {decision.restore}: its history is {decision.uuid}")
+
+    def _must_be_restored(self) -> bool:
+        """Whether a human has ordered that all servers stop and what a backup has restored takes their place."""
+        with suppress(ApiError):
+            order = self.registry.state().restore
+            if order and not self.settings.backup:
+                self.registry.refuse_restore(f"{order}: {NO_BACKUP}")
+            return bool(order and self.settings.backup)
+        return False
+
     def _supervise(self, process: subprocess.Popen[bytes]) -> bool:
         """Watch MariaDB until it ends. Returns whether it was part of the cluster. Raises Stopping."""
-        joined, registered, primary_at = False, False, time.monotonic()
+        joined, registered, primary_at, asked_at = False, False, time.monotonic(), time.monotonic()
         try:
             while process.poll() is None:
                 wsrep = self.monitor.wsrep
@@ -261,84 +215,73 @@ class Server:
                     joined, self.status.phase = True, "running"
                     unmark(self.volume.receiving)
                     say(f"joined: {wsrep.cluster_uuid}, {wsrep.size} servers: {', '.join(wsrep.members)}")
-                if joined and not registered and wsrep:
-                    registered = self._register(wsrep)
-                if time.monotonic() - primary_at > STALLED_SECONDS and self._is_waited_for():
-                    say("stopping MariaDB: it has no majority, and others wait for its report")
-                    self._stop(process, IMPATIENT_STOP_SECONDS)
-                self.pause(PAUSE_SECONDS)
+                if joined and not registered and wsrep and (registered := self._register(wsrep)):
+                    self._upgrade()
+                if reason := self._gives_up(time.monotonic() - primary_at):
+                    say(f"stopping MariaDB: it has no majority, and {reason}")
+                    self.programs.stop(process, IMPATIENT_STOP_SECONDS)
+                if joined and time.monotonic() - asked_at > ORDER_SECONDS:
+                    asked_at = time.monotonic()
+                    if self._must_be_restored():
+                        say("stopping MariaDB: data from a backup are to take the place of all servers' data")
+                        self.programs.stop(process, self.settings.stop_seconds)
+                self.patience.pause(PAUSE_SECONDS)
         except Stopping:
             patient = joined and self.monitor.wsrep is not None and self.monitor.wsrep.primary
             self.status.phase = "stopping"
-            self._stop(process, self.settings.stop_seconds if patient else IMPATIENT_STOP_SECONDS)
+            self.programs.stop(process, self.settings.stop_seconds if patient else IMPATIENT_STOP_SECONDS)
             raise
         finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # what copied data for it
             self.monitor.forget()
+            end(process)  # what copied data for it
         say(f"MariaDB ended with {process.returncode}")
         return joined
 
     def _register(self, wsrep: Wsrep) -> bool:
-        """Note that this server's volume counts from now on. Clients are let in only then, at least the first time."""
-        member = {"uuid": wsrep.cluster_uuid, "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
         try:
-            self._state()
-            self.api.patch(CONFIG_MAPS, STATE, {"data": {f"member.{self.settings.pod}": json.dumps(member)}})
+            self.registry.register(wsrep.cluster_uuid)
         except ApiError as error:
             self.note(f"trying again: {error}")
             return False
-        mark(self.volume.member)
         self.status.registered = True
         return True
 
-    def _is_waited_for(self) -> bool:
-        """Whether a server has reported that it is stopped, or a human wants to start from this one: then it must report, too."""
-        with suppress(ApiError):
-            state = self._state()
-            return state.force == self.settings.pod or bool(set(state.reports) - {self.settings.pod})
-        return False
-
-    def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        # In a session of its own, so that what it starts to copy data can be ended with it.
-        return subprocess.Popen(self._mariadbd(*arguments), stdin=subprocess.DEVNULL, start_new_session=True)  # noqa: S603
-
-    def _stop(self, process: subprocess.Popen[bytes], seconds: float) -> None:
-        """Ask MariaDB to end, and kill it when it has not after so long. It loses nothing that was confirmed."""
-        process.terminate()
-        deadline = time.monotonic() + seconds
-        while process.poll() is None and time.monotonic() < deadline:
-            self._beat()
-            time.sleep(0.1)
-        if process.poll() is None:
-            say(f"killing MariaDB, which has not ended within {seconds:g} seconds")
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-    def _mariadbd(self, *arguments: str) -> list[str]:
-        return ["mariadbd", f"--defaults-file={self.settings.run / 'mariadbd.cnf'}", *arguments]
-
-    def _run(self, command: Sequence[str]) -> str:
-        """What a command says that takes its time. Raises Failure when it fails, Stopping when the container is to end."""
-        log = self.settings.run / f"{Path(command[0]).name}.log"
-        with log.open("wb") as stream:
-            process = subprocess.Popen(  # noqa: S603
-                command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, start_new_session=True
-            )
+    def _upgrade(self) -> None:
+        """Bring the system tables, which each server has for itself, to the version of MariaDB if they are of an older one."""
+        options_file = self.settings.run / "client.cnf"
+        write_private(options_file, client_options(self.settings))
+        command = ["mariadb-upgrade", f"--defaults-file={options_file}"]
         try:
-            while process.poll() is None:
-                self.pause(0.05)
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-        text = log.read_text(encoding="utf-8", errors="replace")
-        if process.returncode != 0:
-            last = "; ".join(text.strip().splitlines()[-3:])
-            raise Failure(f"{command[0]} ended with {process.returncode}: {last}")
-        return text
+            self.programs.run([*command, "--check-if-upgrade-is-needed"])
+        except Failure:
+            return  # it is not, or MariaDB has ended
+        say("upgrading the system tables")
+        try:
+            self.programs.run(command)
+        except Failure as failure:
+            say(f"the system tables are as they were: {failure}")
 
-    def _write_options(self, first: Sequence[str] = ()) -> None:
-        write_private(self.settings.run / "mariadbd.cnf", options(self.settings, first))
+    def _gives_up(self, stalled: float) -> str:
+        """Why MariaDB is to stop and this server to report, so that the cluster can start anew; "" if it had better wait.
+
+        ``stalled`` is for how many seconds it has had no majority. Galera brings servers together by itself, but not always.
+        """
+        if stalled < STALLED_SECONDS:
+            return ""
+        with suppress(ApiError):
+            state = self.registry.state()
+            if state.force == self.settings.pod:
+                return "a human wants to start from its data"
+            if set(state.reports) - {self.settings.pod}:
+                return "another server has stopped and waits for its report"
+        others = self.peers.ask()
+        if stalled > STUCK_SECONDS and len(others) == len(self.settings.peers) - 1 and not serving(others):
+            return "none of the others has one, although all answer"
+        return ""
+
+    def _write_options(self, first: Sequence[str] = (), donors: Sequence[str] = ()) -> None:
+        (self.settings.run / RECORDER_FILE).write_text(RECORDER, encoding="utf-8")
+        write_private(self.settings.run / "mariadbd.cnf", options(self.settings, first, donors))
 
     def _connect(self) -> pymysql.Connection[pymysql.cursors.Cursor]:
         user, password = self.settings.account("mariadb-admin")
@@ -351,12 +294,6 @@ class Server:
             write_timeout=2,
             autocommit=True,
         )
-
-    def pause(self, seconds: float) -> None:
-        """Sleep, unless the container is to end: then raise Stopping."""
-        self._beat()
-        if self.stopping.wait(seconds):
-            raise Stopping
 
     def note(self, text: str) -> None:
         """Log a state of things when it is another than before."""

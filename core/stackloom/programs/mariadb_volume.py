@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
+
+from mariadb_view import VIEW_FILE, View, view_of
 
 SAVED = "grastate.dat"
 NO_UUID = "00000000-0000-0000-0000-000000000000"
@@ -77,12 +80,20 @@ class Volume:
     def __init__(self, path: Path) -> None:
         self.data = path / "data"
         self.fresh = path / "new"
+        self.replaced = path / "replaced"
+        """The data that were there before others were restored from a backup."""
+        self.replacing = path / "replacing"
+        """The data are about to be replaced by fresh ones."""
         self.reported = path / "reported"
         """There may be a report of this server in the ConfigMap."""
         self.receiving = path / "receiving"
         """The data are being copied from another server."""
         self.member = path / "member"
         """The server has been registered as a member."""
+        self.view_record = path / VIEW_FILE
+        """The last primary view of the cluster that MariaDB was told of."""
+        self.view_aside = path / "view-aside"
+        """The one before the data were about to change, with the position that they had: it holds if they did not."""
 
     def position(self) -> Position:
         """What the files say."""
@@ -91,16 +102,63 @@ class Volume:
         text = saved.read_text(encoding="utf-8", errors="replace") if saved.exists() else ""
         return classify(entries, text, receiving=self.receiving.exists())
 
+    def view(self, position: Position) -> View | None:
+        """The last primary view that is known to belong to the data, which are at this position."""
+        if self.view_record.exists():
+            return view_of(self.view_record.read_text(encoding="utf-8", errors="replace"))
+        if not self.view_aside.exists():
+            return None
+        place, _, record = self.view_aside.read_text(encoding="utf-8", errors="replace").partition("\n")
+        return view_of(record) if place and place == _place(position) else None
+
+    def set_view_aside(self, position: Position) -> None:
+        """Have no view, as data at this position may change now without one. If they do not, it counts as before.
+
+        The event of a view is part of the position: data at the same one have been told of no other view.
+        """
+        if self.view_record.exists():
+            new = self.view_aside.with_suffix(".new")
+            write_synced(new, f"{_place(position)}\n{self.view_record.read_text(encoding='utf-8', errors='replace')}")
+            new.rename(self.view_aside)
+            unmark(self.view_record)
+
+    def replace(self) -> None:
+        """Put the fresh data in the place of the data, which are kept."""
+        shutil.rmtree(self.replaced, ignore_errors=True)
+        os.sync()
+        mark(self.replacing)
+        if self.data.exists():
+            self.data.rename(self.replaced)
+        self.fresh.rename(self.data)
+        unmark(self.receiving)
+        unmark(self.replacing)
+
+    def undo_replacing(self) -> None:
+        """Put the data back where a replacement was begun and not finished."""
+        if self.replacing.exists():
+            if not self.data.exists() and self.replaced.exists():
+                self.replaced.rename(self.data)
+            unmark(self.replacing)
+
     def save(self, directory: Path, history: str, seqno: int) -> None:
         """Write Galera's own record of a position, as of one from which it may start a cluster. It is there as a whole or not."""
         text = f"# GALERA saved state\nversion: 2.1\nuuid:    {history}\nseqno:   {seqno}\nsafe_to_bootstrap: 1\n"
         new = directory / f"{SAVED}.new"
-        with new.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+        write_synced(new, text)
         new.rename(directory / SAVED)
         sync(directory)
+
+
+def _place(position: Position) -> str:
+    return f"{position.uuid}:{position.seqno}" if position.kind in ("clean", "crashed") and position.seqno >= 0 else ""
+
+
+def write_synced(path: Path, text: str) -> None:
+    """Write a file that outlasts a crash."""
+    with path.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def mark(path: Path) -> None:

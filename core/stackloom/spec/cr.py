@@ -89,7 +89,7 @@ _VALUES_REFUSED: dict[str, tuple[str, str]] = {
     "bootstrap": ("is not supported: what a service needs at first is made with it", "Remove it"),
     "secrets": ("is not supported: Secrets are made as spec.credentials says", "Remove it"),
 }
-_VALUES_TAKEN = ("conf", "replicas", "resources", "images")
+_VALUES_TAKEN = ("conf", "replicas", "resources", "images", "unchecked")
 
 
 def refusals(data: Any, offered: Collection[str]) -> Iterator[tuple[KeyPath, Problem]]:
@@ -106,7 +106,7 @@ def refusals(data: Any, offered: Collection[str]) -> Iterator[tuple[KeyPath, Pro
         if key in _VALUES_REFUSED or key not in _VALUES_TAKEN:
             unknown = f"is not read: {_NO_CHARTS}", f"{', '.join(_VALUES_TAKEN)} are; most of the rest follows from spec.features"
             yield path, Problem(*_VALUES_REFUSED.get(key, unknown))
-    for key in ("replicas", "images"):
+    for key in ("replicas", "images", "unchecked"):
         for path in _matches(data, (*_NODE_CHART, key)):
             yield path, Problem("cannot differ by node", f"Write it as {render(('spec', *path[3:]))}")
     for path in (*_matches(data, (*_CHART, "images", "tags")), *_matches(data, (*_CHART, "images", "pull_policy"))):

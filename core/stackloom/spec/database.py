@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 
 from stackloom.fields import CronSchedule, NonEmpty, NotNegative, ObjectName, Positive, Secret, SpecModel, Url, ValueFrom, refuse
+from stackloom.spec.values import Quantity
 
 
 class CleanupSettings(SpecModel):
@@ -87,11 +88,29 @@ class Encryption(SpecModel):
     """Encrypt each backup with a key from the cloud's credentials."""
 
 
+class Archive(SpecModel):
+    """Binary logs, kept with the backups: with them any moment since the oldest backup can be restored."""
+
+    enabled: bool = True
+    """Keep them."""
+    interval: Annotated[int, Field(ge=5, le=3600)] = 60
+    """Every so many seconds what was written is fetched: at most so much is lost with all servers."""
+
+
+class HostPath(SpecModel):
+    """A directory of a node."""
+
+    node: NonEmpty
+    """The node's name (its label kubernetes.io/hostname). Backups are made there and nowhere else."""
+    path: Annotated[str, AfterValidator(_absolute)] = "/var/lib/stackloom/mariadb-backup"
+    """The directory on the node; it is made if there is none."""
+
+
 class Backup(SpecModel):
-    """A CronJob that backs up the databases."""
+    """Backups of the databases, and a CronJob that asks for them."""
 
     enabled: bool
-    """Run it."""
+    """Make them."""
     schedule_time: CronSchedule = "0 1 * * *"
     """When it runs, as five fields of cron."""
     backup_type: Literal["incremental", "full"] = "incremental"
@@ -102,8 +121,14 @@ class Backup(SpecModel):
     """Seconds from one full backup to the next, where ``backup_type`` is ``incremental``."""
     backend: Literal["pvc", "pv_nfs", "hostpath"] = "pvc"
     """Where backups are written: a volume of ``persistent_volume_storage_class``, an NFS share, or a directory of the host."""
+    volume_size: Quantity = "50Gi"
+    """What the volume must have, with the backend ``pvc``. Kubernetes lets nobody change it once backups are there."""
     pv_nfs: PvNfs | None = None
     """The share; required with the backend ``pv_nfs``."""
+    hostpath: HostPath | None = None
+    """The directory and its node; required with the backend ``hostpath``."""
+    archive: Archive = Archive()
+    """Binary logs, from which a point in time is restored."""
     sync_remote: SyncRemote | None = None
     """Copies of the backups outside the cluster."""
     encryption: Encryption = Encryption()

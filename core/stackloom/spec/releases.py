@@ -10,6 +10,7 @@ from stackloom.errors import did_you_mean
 from stackloom.fields import Release, refuse
 
 SUPPORTED = {"epoxy": "2025.1", "flamingo": "2025.2", "gazpacho": "2026.1"}
+LATEST = "gazpacho"
 _OLDER = (
     *("queens", "rocky", "stein", "train", "ussuri", "victoria", "wallaby"),
     *("xena", "yoga", "zed", "antelope", "bobcat", "caracal", "dalmatian"),

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from stackloom.errors import Problem, did_you_mean
+from stackloom.fields import ValueFrom
 from stackloom.model.service import Service
 from stackloom.spec.database import Remote
 from stackloom.spec.deployment import OpenStackDeployment
 from stackloom.spec.paths import render
-from stackloom.spec.values import Resources, quantity
+from stackloom.spec.values import Conf, Resources, quantity
 
 Rule = Callable[[OpenStackDeployment, Sequence[Service]], Iterable[Problem]]
 _SECRET_WORDS = ("pass", "secret", "token", "private", "_key", "credential")
@@ -43,7 +44,7 @@ def external_secrets_have_a_store(deployment: OpenStackDeployment, services: Seq
 
 
 def backups_have_a_place(deployment: OpenStackDeployment, services: Sequence[Service]) -> Iterator[Problem]:
-    """A share is given with the backend that writes to it."""
+    """A share, or a node's directory, is given with the backend that writes to it."""
     del services
     backup = deployment.spec.features.database.backup
     if backup.backend == "pv_nfs" and backup.pv_nfs is None:
@@ -54,6 +55,15 @@ def backups_have_a_place(deployment: OpenStackDeployment, services: Sequence[Ser
             path=f"{_BACKUP}.pv_nfs",
             what=f"the backend {backup.backend} has no share",
             hint="Remove it, or set backend to pv_nfs",
+        )
+    if backup.enabled and backup.backend == "hostpath" and backup.hostpath is None:
+        hint = "Add hostpath: {node: <node>}"
+        yield Problem(path=f"{_BACKUP}.backend", what="hostpath needs the node on which backups are kept", hint=hint)
+    if backup.backend != "hostpath" and backup.hostpath is not None:
+        yield Problem(
+            path=f"{_BACKUP}.hostpath",
+            what=f"the backend {backup.backend} has no directory of a node",
+            hint="Remove it, or set backend to hostpath",
         )
 
 
@@ -148,10 +158,12 @@ def values_name_what_is_there(deployment: OpenStackDeployment, services: Sequenc
         path = ("spec", "services", service.type, service.name, "values")
         yield from _unknown(
             values.conf,
-            service.conf,
+            service.conf_files,
             (*path, "conf"),
             f"{service.name} has no configuration file that can be changed under this name",
         )
+        if service.backs:
+            yield from _references(values.conf, (*path, "conf"))
         yield from _unknown(values.images, service.images, (*path, "images"), f"{service.name} has no image for this role")
         yield from _limit_problems(values.resources, (*path, "resources"))
         for label, node in deployment.spec.nodes.items():
@@ -159,7 +171,7 @@ def values_name_what_is_there(deployment: OpenStackDeployment, services: Sequenc
             if chart is not None:
                 node_path = ("spec", "nodes", label, "services", *path[2:])
                 what = f"{service.name} has no configuration file that can be changed under this name"
-                yield from _unknown(chart.values.conf, service.conf, (*node_path, "conf"), what)
+                yield from _unknown(chart.values.conf, service.conf_files, (*node_path, "conf"), what)
                 yield from _limit_problems(chart.values.resources, (*node_path, "resources"))
 
 
@@ -168,6 +180,15 @@ def _unknown(given: Iterable[str], known: Iterable[str], path: tuple[str, ...], 
     for key in given:
         if key not in names:
             yield Problem(path=render((*path, key)), what=what, hint=did_you_mean(key, names))
+
+
+def _references(conf: Conf, path: tuple[str, ...]) -> Iterator[Problem]:
+    """What is no service of OpenStack does not read its options from the environment."""
+    for file, groups in conf.items():
+        for group, options in groups.items():
+            for option in (name for name, value in options.items() if isinstance(value, ValueFrom)):
+                where = render((*path, file, group, option))
+                yield Problem(path=where, what="takes no reference to a Secret", hint="Only services of OpenStack do")
 
 
 def _limit_problems(resources: dict[str, Resources], path: tuple[str, ...]) -> Iterator[Problem]:

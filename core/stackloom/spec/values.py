@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
-from stackloom.fields import NonEmpty, NotNegative, SpecModel, refuse
+from stackloom.fields import NonEmpty, NotNegative, SpecModel, ValueFrom, refuse
 
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)([numkMGTPE]|[KMGTPE]i)?")
 _POWERS = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
@@ -70,8 +70,8 @@ def _option(value: Any) -> Any:
 Scalar = StrictBool | StrictInt | StrictFloat | StrictStr
 OptionValue = Annotated[Scalar | list[Scalar], BeforeValidator(_option)]
 """The value of an option of oslo.config; a list is written in the way that the option's type wants it."""
-Conf = dict[NonEmpty, dict[NonEmpty, dict[NonEmpty, OptionValue]]]
-"""Options by file, group and name: ``{keystone: {DEFAULT: {debug: true}}}``."""
+Conf = dict[NonEmpty, dict[NonEmpty, dict[NonEmpty, OptionValue | ValueFrom]]]
+"""Options by file, group and name: ``{keystone: {DEFAULT: {debug: true}}}``. A secret is a reference: ``{value_from: ...}``."""
 
 
 class ResourceAmounts(SpecModel):
@@ -113,6 +113,8 @@ class Values(NodeValues):
     """Replicas by component, instead of those of ``spec.size``."""
     images: dict[NonEmpty, ImageReference] = Field(default_factory=dict)
     """Images by role, instead of those of the release."""
+    unchecked: dict[NonEmpty, list[NonEmpty]] = Field(default_factory=dict)
+    """Options that are taken as they stand, because a driver from elsewhere declares them: ``{cinder: [fast.acme_serial]}``."""
 
 
 class Chart(SpecModel):

@@ -26,5 +26,6 @@ def stackloom_services() -> Iterable[Service]:
         images={"keystone": openstack_image("keystone")},
         databases=(Database("keystone"),),
         conf=("keystone",),
+        schemas="stackloom_openstack",
         cleanup=Cleanup(schedule="1 0 * * 0"),
     )

@@ -156,9 +156,10 @@ def test_the_servers_program_finds_all_that_it_reads(mariadb: Built) -> None:
 
 
 def test_a_server_has_the_time_to_lead_its_clients_away_and_to_stop(mariadb: Built) -> None:
-    drain = int(mariadb.container(SERVERS)["lifecycle"]["preStop"]["exec"]["command"][1])
-    assert drain >= 2
-    assert mariadb.pod(SERVERS)["terminationGracePeriodSeconds"] >= drain + program_settings(mariadb).stop_seconds + 10
+    leave = in_program("mariadb_leave")
+    waits = leave.ROLE_SECONDS + leave.SETTLE_SECONDS
+    assert mariadb.container(SERVERS)["lifecycle"]["preStop"]["exec"]["command"][-1].endswith("/mariadb_leave.py")
+    assert mariadb.pod(SERVERS)["terminationGracePeriodSeconds"] >= waits + program_settings(mariadb).stop_seconds + 10
 
 
 def test_options_say_where_the_program_looks_for_things(mariadb: Built) -> None:
@@ -226,10 +227,17 @@ def test_the_controller_may_do_what_it_says_it_needs_and_nothing_else(mariadb: B
 
 
 def test_a_server_may_report_and_read_what_was_decided(mariadb: Built) -> None:
+    servers = tuple(f"mariadb-server-{i}" for i in range(9))
     allowed = {("create", "configmaps", ()), *((verb, "configmaps", ("mariadb-state",)) for verb in ("get", "patch"))}
-    assert rules(mariadb, "mariadb-server") == allowed
+    assert rules(mariadb, "mariadb-server") == {*allowed, ("get", "pods", servers)}
     assert mariadb.pod(SERVERS)["serviceAccountName"] == "mariadb-server"
     assert mariadb.pod(CONTROLLER)["serviceAccountName"] == "mariadb-controller"
+
+
+def test_servers_fetch_what_is_restored_from_the_backup_pod_where_there_is_one(tmp_path: Path) -> None:
+    backed_up = built(MARIADB, tmp_path, features={"database": {"backup": {"enabled": True}}})
+    assert program_settings(backed_up).backup == "mariadb-backup.openstack.svc.cluster.local:8081"
+    assert program_settings(built(MARIADB, tmp_path)).backup == ""
 
 
 def test_the_controller_lives_without_the_api(mariadb: Built) -> None:

@@ -117,6 +117,7 @@ def test_init_containers_have_no_probes_which_kubernetes_refuses():
 
 def test_a_server_keeps_serving_for_a_moment_when_it_is_told_to_end():
     assert only(drain_seconds=10)["lifecycle"] == {"preStop": {"exec": {"command": ["sleep", "10"]}}}
+    assert only(before_stop=["leave", "now"])["lifecycle"] == {"preStop": {"exec": {"command": ["leave", "now"]}}}
 
 
 def test_cpu_is_requested_and_not_limited():

@@ -1,0 +1,27 @@
+"""Files of oslo.config that a service reads, as its plugin describes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class SectionsLike:
+    """Sections of a file that one of its options names: each has the options of the group ``like``.
+
+    ``listed_in`` is that option, ``<group>.<option>``: a list of names, or of ``name:type`` pairs. ``prefix`` stands before each
+    name. Cinder's backends are ``SectionsLike("DEFAULT.enabled_backends", "backend_defaults")``.
+    """
+
+    listed_in: str
+    like: str
+    prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfFile:
+    """A file, without its ``.conf``. ``schema`` is the name under which its options are known, if that is another one."""
+
+    name: str
+    schema: str = ""
+    sections: tuple[SectionsLike, ...] = ()

@@ -1,0 +1,64 @@
+"""Judge a file of oslo.config as its service does: run in the environment of the service, with the service's own objects.
+
+``option_judge.py FILE NAMESPACE...`` prints a line for all that the service would pass over, not take, or not take for long. The
+variables ``OS_<GROUP>__<OPTION>`` that are set must each name an option.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from keystoneauth1 import loading
+from oslo_config import cfg, generator  # type: ignore[import-not-found]
+
+
+def main(file: str, *namespaces: str) -> None:
+    """Print what is wrong."""
+    conf = cfg.ConfigOpts()
+    conf(["--config-file", file], project="judge", default_config_dirs=[])
+    known: dict[tuple[str, str], Any] = {}
+    for _, listed in generator._list_opts(namespaces):
+        for group, options in listed:
+            name = str(getattr(group, "name", group) or "DEFAULT")
+            known |= {(name, option.dest): option for option in options}
+    given = _given(file)
+    for group in {group for group, name in known if name == "auth_type"}:
+        how = given.get((group, "auth_type"), ["password"])[0]
+        known |= {(group, option.dest): option for option in loading.get_auth_plugin_conf_options(how)}
+    for (group, _), option in known.items():
+        conf.register_opt(option, group=None if group == "DEFAULT" else group)
+    for where in given:
+        for problem in _problems(conf, known, *where):
+            sys.stdout.write(f"[{where[0]}] {where[1]}: {problem}\n")
+    named = {f"OS_{group}__{name}".upper(): option for (group, name), option in known.items()}
+    for variable in filter(re.compile("OS_.+__").match, os.environ):
+        if variable not in named or named[variable].multi:
+            what = "takes several values" if variable in named else "names no option"
+            sys.stdout.write(f"{variable}: {what}\n")
+
+
+def _given(file: str) -> dict[tuple[str, str], list[str]]:
+    sections: dict[str, dict[str, list[str]]] = {}
+    cfg.ConfigParser(file, sections).parse()
+    return {(group, name): values for group, options in sections.items() for name, values in options.items()}
+
+
+def _problems(conf: Any, known: dict[tuple[str, str], Any], group: str, name: str) -> Iterator[str]:
+    option = known.get((group, name))
+    if option is None:
+        yield "unknown"
+        return
+    try:
+        _ = conf[name] if group == "DEFAULT" else conf[group][name]
+    except (ValueError, cfg.Error) as error:
+        yield f"bad: {error}"
+    if option.deprecated_for_removal:
+        yield "deprecated"
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
