@@ -35,8 +35,8 @@ schema: $(VENV)/.ready ## Renew the generated files under docs/
 	@$(BIN)/stackloom schema --output docs/deployment.schema.json
 	@$(BIN)/stackloom reference --output docs/reference.md
 
-bench: $(VENV)/.ready-dev ## Measure a synth against an empty cdk8s app
-	@$(BIN)/python benchmarks/synth.py
+bench: $(VENV)/.ready-dev ## Measure a synth against an empty cdk8s app, and what the check of options takes of it
+	@$(BIN)/python benchmarks/synth.py && $(BIN)/python benchmarks/options.py
 
 bench-failover: $(VENV)/.ready-dev ## Measure how long a database takes no writes after a fault; a quarter of an hour
 	@$(BIN)/python benchmarks/failover.py
