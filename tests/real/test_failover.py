@@ -80,6 +80,7 @@ def test_another_server_takes_over_when_a_node_is_lost(running: Database, client
     assert struck(running, clients, 4, record_property) < 20
 
 
+@pytest.mark.soak
 def test_a_client_that_stays_connected_is_cut_off_soon_after_the_role_moves(
     running: Database, clients: Clients, record_property: Note
 ) -> None:

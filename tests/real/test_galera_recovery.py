@@ -53,6 +53,7 @@ def test_the_end_of_mariadb_is_seen_at_once(running: GaleraCluster, writer: Writ
     record_property("not ready", time.monotonic() - struck)
 
 
+@pytest.mark.soak
 def test_servers_that_all_run_and_have_no_majority_start_anew_by_themselves(
     running: GaleraCluster, writer: Writer, record_property: Note
 ) -> None:
@@ -86,6 +87,7 @@ def test_two_that_hold_the_newest_data_start_without_a_third_that_is_lost_for_go
     assert all(server.name in record for server in running.servers for record in records)
 
 
+@pytest.mark.soak
 def test_system_tables_of_an_older_version_are_upgraded_once_the_server_has_joined(
     running: GaleraCluster, writer: Writer
 ) -> None:
@@ -100,6 +102,7 @@ def test_system_tables_of_an_older_version_are_upgraded_once_the_server_has_join
     assert server.said().count("upgrading the system tables") == before + 1
 
 
+@pytest.mark.soak
 def test_who_needs_a_copy_takes_it_from_a_backup(running: GaleraCluster, writer: Writer) -> None:
     primary, backup, joiner = running.servers
     for server, role in ((backup, "backup"), (primary, "primary")):
@@ -117,6 +120,7 @@ def test_who_needs_a_copy_takes_it_from_a_backup(running: GaleraCluster, writer:
     assert chosen[-1] == (f"{backup.name},", backup.name)
 
 
+@pytest.mark.soak
 def test_two_of_which_only_one_has_the_newest_data_wait_for_the_third(running: GaleraCluster, writer: Writer) -> None:
     missing, witness, stale = running.servers
     goes_on_without(stale, writer)

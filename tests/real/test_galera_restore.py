@@ -114,6 +114,7 @@ def test_what_was_restored_is_on_all_servers_and_nothing_else(
     assert Path(first.root / "volume" / "replaced" / "ibdata1").exists()
 
 
+@pytest.mark.soak
 def test_servers_go_on_with_what_they_had_if_the_data_do_not_come_as_a_whole(
     running: GaleraCluster, backup: BackupPod, record_property: Note
 ) -> None:

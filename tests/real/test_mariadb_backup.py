@@ -111,6 +111,7 @@ def test_another_server_takes_over_for_one_that_is_lost_and_nothing_is_missing()
         assert first.sql(COUNT) == [(120,)]
 
 
+@pytest.mark.soak
 def test_logs_that_are_gone_are_a_gap_that_is_told_and_closed_by_a_new_backup(one: tuple[Node, Keeper]) -> None:
     node, keeper = one
     keeper.start()
@@ -156,6 +157,7 @@ def test_what_a_crash_in_the_middle_leaves_does_not_count_and_the_next_backup_su
     assert keeper.backup()["tables"] > 0
 
 
+@pytest.mark.soak
 def test_a_disk_that_is_full_fails_the_backup_and_keeps_those_before(one: tuple[Node, Keeper]) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can mount a small disk")
@@ -177,6 +179,7 @@ def test_a_disk_that_is_full_fails_the_backup_and_keeps_those_before(one: tuple[
         os.system(f"umount {keeper.volume}")  # noqa: S605
 
 
+@pytest.mark.soak
 def test_a_file_that_has_changed_is_noticed(one: tuple[Node, Keeper]) -> None:
     node, keeper = one
     keeper.start(ARCHIVE_SECONDS="0")
@@ -191,6 +194,7 @@ def test_a_file_that_has_changed_is_noticed(one: tuple[Node, Keeper]) -> None:
     assert node.sql(COUNT) == [(100,)]
 
 
+@pytest.mark.soak
 def test_a_damaged_table_keeps_a_backup_from_counting(one: tuple[Node, Keeper]) -> None:
     node, keeper = one
     node.sql("SET wsrep_on = OFF", "CREATE TABLE cloud.old (id INT PRIMARY KEY, text TEXT) ENGINE=MyISAM")
@@ -224,6 +228,7 @@ def test_an_encrypted_backup_needs_its_key_and_shows_nothing_without(one: tuple[
     assert "signed with another key" in keeper.said()
 
 
+@pytest.mark.soak
 def test_old_backups_go_with_the_logs_that_only_they_need(one: tuple[Node, Keeper]) -> None:
     node, keeper = one
     keeper.start(BACKUP_TYPE="full", BACKUPS_TO_KEEP="2")
@@ -264,6 +269,7 @@ def test_what_a_human_asks_for_is_done_or_fails_with_its_reason(one: tuple[Node,
     assert (refused.returncode, "failed: the oldest backup is of" in refused.stdout) == (1, True)
 
 
+@pytest.mark.soak
 def test_a_copy_ends_with_the_one_who_asked_for_it(one: tuple[Node, Keeper]) -> None:
     from mariadb_calls import answered
 
