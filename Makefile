@@ -18,7 +18,7 @@ test: $(VENV)/.ready-dev ## Run the tests
 	@$(BIN)/python -m pytest -n auto -q
 
 soak: $(VENV)/.ready-dev ## Strike a real database with every fault, then at random (SOAK_SECONDS=600, SOAK_SEED=n)
-	@$(BIN)/python -m pytest -q -m "soak or not soak" tests/real/test_galera.py tests/real/test_galera_copies.py tests/real/test_galera_recovery.py tests/real/test_failover.py tests/real/test_soak.py
+	@$(BIN)/python -m pytest -q -m "soak or not soak" tests/real/test_galera*.py tests/real/test_mariadb_backup.py tests/real/test_mariadb_restore.py tests/real/test_failover.py tests/real/test_soak.py
 
 check: lint types test ## Everything that a change must pass
 
