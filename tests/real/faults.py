@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pymysql
 
-from tests.real.galera import GaleraCluster, Server
+from tests.real.galera import GaleraCluster, Server, wait_for
 
 
 @dataclass(frozen=True)
@@ -86,13 +86,19 @@ def isolated(cluster: GaleraCluster, *servers: Server) -> Fault:
 
 
 def lost(cluster: GaleraCluster, *servers: Server) -> Fault:
-    """One disk is lost while others run: only then anybody can be sure that it held nothing that they have not."""
+    """One disk is lost, and others go on without it: only then anybody can be sure that it held nothing that they have not."""
     (server,) = servers[:1]
+    others = [other for other in cluster.servers if other is not server]
+
+    def is_left() -> bool:
+        views = [(other.state().get("wsrep") or {}).get("members", [server.name]) for other in others]
+        return not any(server.name in view for view in views)
 
     def strike() -> None:
         cluster.wait_until_ready()
         server.crash()
         server.lose_disk()
+        wait_for("the others go on without it", is_left, log=cluster.said)
 
     return Fault(f"lose the disk of {_numbers(servers[:1])}", strike, lambda: _start(servers[:1]))
 
