@@ -10,13 +10,16 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pymysql
+
+from tests.real.parts import absent
+from tests.real.servers import run_checked
 
 if TYPE_CHECKING:
     from tests.real.galera import GaleraCluster
@@ -199,6 +202,20 @@ class Server:
     def isolate(self, *, cut: bool = True) -> None:
         """Drop all that Galera would send to the others and get from them, or let it through again."""
         self.sql(f"SET GLOBAL wsrep_provider_options = 'gmcast.isolate={int(cut)}'")
+
+
+@contextmanager
+def no_link(one: Server, other: Server) -> Iterator[None]:
+    """Drop what these two send to each other; both still reach everybody else. For root alone."""
+    iptables = shutil.which("iptables", path=f"{os.environ['PATH']}:/usr/sbin") or absent("no iptables (Debian: iptables)")
+    ways = [["INPUT", "-p", "tcp", "-s", a.ip, "-d", b.ip, "-j", "DROP"] for a, b in ((one, other), (other, one))]
+    for way in ways:
+        run_checked([iptables, "-A", *way], os.environ)
+    try:
+        yield
+    finally:
+        for way in ways:
+            run_checked([iptables, "-D", *way], os.environ)
 
 
 def _program_of(pid: int | str) -> str:

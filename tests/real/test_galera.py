@@ -15,6 +15,7 @@ import pytest
 from tests.real.cluster import Cluster
 from tests.real.control_plane import ControlPlane
 from tests.real.galera import GaleraCluster, Server, Writer, galera_cluster, wait_for
+from tests.real.galera_server import no_link
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
@@ -119,6 +120,20 @@ def test_who_stays_with_a_server_that_is_cut_off_reads_old_rows_for_seconds_and_
     isolated.isolate(cut=False)
     running.wait_until_ready(isolated)
     assert isolated.sql("SELECT COUNT(*) FROM tests.acknowledged WHERE id = 4") == [(0,)]
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can drop packets")
+def test_two_that_lose_their_link_stay_through_the_third(running: GaleraCluster, writer: Writer, record_property: Note) -> None:
+    one, other, _ = running.servers
+    struck = time.monotonic()
+    with no_link(one, other):
+        time.sleep(10)
+        writer.rows(100)
+        record_property("stall", writer.pause_after(struck))
+        assert all(server.state()["wsrep"]["size"] == 3 for server in running.servers)
+        other.sql("INSERT INTO tests.acknowledged VALUES (5, 'relayed')")
+        wait_for("it is relayed", lambda: one.sql("SELECT id FROM tests.acknowledged WHERE id = 5"))
 
 
 @pytest.mark.soak
@@ -324,6 +339,7 @@ def test_data_of_another_history_stop_everything(running: GaleraCluster, writer:
     writer.rows(1)
 
 
+@pytest.mark.soak
 def test_who_waits_for_others_ends_at_once(running: GaleraCluster, writer: Writer, record_property: Note) -> None:
     running.crash()
     running.servers[0].start()

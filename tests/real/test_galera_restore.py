@@ -92,6 +92,7 @@ def notes(cluster: GaleraCluster) -> dict[str, str]:
     return cluster.config_map()["metadata"].get("annotations") or {}
 
 
+@pytest.mark.soak
 def test_what_was_restored_is_on_all_servers_and_nothing_else(
     running: GaleraCluster, backup: BackupPod, record_property: Note
 ) -> None:

@@ -308,6 +308,7 @@ def files(folder: Path) -> set[str]:
     return {str(name) for name in found if not any(part.startswith(".") for part in name.parts)}
 
 
+@pytest.mark.soak
 def test_the_remote_follows_and_loses_only_what_was_dropped_here(
     one: tuple[Node, Keeper], remote: tuple[dict[str, str], Path]
 ) -> None:
