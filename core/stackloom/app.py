@@ -325,12 +325,14 @@ def _located_in(source: Source) -> Iterator[None]:
     try:
         yield
     except StackloomError as error:
-        located = (replace(p, location=source.locate(parse(p.path, source.data))) for p in error.problems if _is_key_path(p))
-        raise StackloomError([*located, *(p for p in error.problems if not _is_key_path(p))]) from error
+        raise StackloomError(_located(problem, source) for problem in error.problems) from error
 
 
-def _is_key_path(problem: Problem) -> bool:
-    return problem.path.startswith("spec")
+def _located(problem: Problem, source: Source) -> Problem:
+    """With its place, if it is about the deployment and not about what a plugin makes of it."""
+    if not problem.path.startswith("spec"):
+        return problem
+    return replace(problem, location=source.locate(parse(problem.path, source.data)))
 
 
 def _source(deployment: str | Path | OpenStackDeployment) -> Source:

@@ -19,6 +19,7 @@ from kubernetes.config import ConfigException
 from scripts.build_control_plane import assets_directory, missing
 from tests.real.cluster import Cluster
 from tests.real.control_plane import ControlPlane
+from tests.real.galera import GaleraCluster, Writer, galera_cluster
 from tests.real.parts import absent
 
 CONSENT = "stackloom-disposable"
@@ -62,6 +63,24 @@ def namespace(kubernetes: Cluster) -> Iterator[str]:
     name = kubernetes.new_namespace()
     yield name
     kubernetes.delete_namespace(name)
+
+
+@pytest.fixture(scope="module")
+def running(kubernetes: Cluster) -> Iterator[GaleraCluster]:
+    """Three servers of the database, all of which are ready again at the end of each test."""
+    with galera_cluster(kubernetes, kubernetes.new_namespace()) as cluster:
+        cluster.prepare()
+        yield cluster
+
+
+@pytest.fixture
+def writer(running: GaleraCluster) -> Iterator[Writer]:
+    """A writer that has begun, and whose rows are looked for at the end of the test."""
+    running.wait_until_ready()
+    with Writer(running) as writer:
+        writer.rows()
+        yield writer
+    running.check(writer.acknowledged)
 
 
 def _cluster_of_kubeconfig() -> Cluster:

@@ -5,39 +5,20 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pymysql
 import pytest
 
-from tests.real.cluster import Cluster
 from tests.real.control_plane import ControlPlane
-from tests.real.galera import GaleraCluster, Server, Writer, galera_cluster, wait_for
+from tests.real.galera import GaleraCluster, Server, Writer, wait_for
 from tests.real.galera_server import no_link
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
 Note = Callable[[str, object], None]
-
-
-@pytest.fixture(scope="module")
-def running(kubernetes: Cluster) -> Iterator[GaleraCluster]:
-    """Three servers, all of which are ready again at the end of each test."""
-    with galera_cluster(kubernetes, kubernetes.new_namespace()) as cluster:
-        cluster.prepare()
-        yield cluster
-
-
-@pytest.fixture
-def writer(running: GaleraCluster) -> Iterator[Writer]:
-    """A writer that has begun, and whose rows are looked for at the end of the test."""
-    running.wait_until_ready()
-    with Writer(running) as writer:
-        writer.rows()
-        yield writer
-    running.check(writer.acknowledged)
 
 
 def waiting(*servers: Server) -> None:

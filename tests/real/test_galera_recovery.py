@@ -6,34 +6,15 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
-from tests.real.cluster import Cluster
-from tests.real.galera import GaleraCluster, Server, Writer, galera_cluster, wait_for
+from tests.real.galera import GaleraCluster, Server, Writer, wait_for
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
 Note = Callable[[str, object], None]
-
-
-@pytest.fixture(scope="module")
-def running(kubernetes: Cluster) -> Iterator[GaleraCluster]:
-    """Three servers, all of which are ready again at the end of each test."""
-    with galera_cluster(kubernetes, kubernetes.new_namespace()) as cluster:
-        cluster.prepare()
-        yield cluster
-
-
-@pytest.fixture
-def writer(running: GaleraCluster) -> Iterator[Writer]:
-    """A writer that has begun, and whose rows are looked for at the end of the test."""
-    running.wait_until_ready()
-    with Writer(running) as writer:
-        writer.rows()
-        yield writer
-    running.check(writer.acknowledged)
 
 
 def goes_on_without(lost: Server, writer: Writer) -> None:

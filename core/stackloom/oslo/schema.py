@@ -99,11 +99,13 @@ class Schema:
     """What the services of one package of plugins can be told in one release."""
 
     said: Mapping[str, Any] = field(repr=False)
+    _files: dict[str, OptionFile] = field(default_factory=dict, repr=False, compare=False)
 
     def file(self, name: str) -> OptionFile | None:
-        """The options of a file; None if it is not known."""
-        groups = self.said["files"].get(name)
-        return OptionFile(groups, self.said["auth"]) if groups is not None else None
+        """The options of a file, read once; None if it is not known."""
+        if name in self.said["files"] and name not in self._files:
+            self._files[name] = OptionFile(self.said["files"][name], self.said["auth"])
+        return self._files.get(name)
 
     def policies(self, service: str) -> Mapping[str, Mapping[str, Any]]:
         """The policies of a service by name: ``default``, ``help``, ``operations``, ``formerly``, ``leaves``."""
