@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -191,10 +190,11 @@ class EtcdCluster:
         with ThreadPoolExecutor(len(chosen)) as pool:  # as Pods do: each goes on as soon as its own init container has ended
             list(pool.map(Member.run, chosen))
         for member in chosen:
-            wait_for(f"{member.name} is healthy", partial(self._is_healthy, member), member.said)
+            self.await_health(member)
 
-    def _is_healthy(self, member: Member) -> bool:
-        return self.try_ctl("endpoint", "health", at=member)[0] == 0
+    def await_health(self, member: Member) -> None:
+        """Wait until a member that was started takes part in the cluster: until then it answers no request."""
+        wait_for(f"{member.name} is healthy", lambda: self.try_ctl("endpoint", "health", at=member)[0] == 0, member.said)
 
     def stop(self) -> None:
         """Kill every member."""

@@ -157,8 +157,9 @@ def test_an_empty_member_founds_nothing_while_others_may_have_data(cluster: Etcd
     wait_for("it waits for the other", lambda: second_away in lost.said(), lost.said)
     cluster.start(second)
     lost.start()
-    wait_for("it has joined", lambda: lost.name in cluster.listed(at=first), lost.said)
-    assert wait_for("it has the data", lambda: read_locally(cluster, lost, "k"), lost.said) == "v"
+    cluster.await_health(lost)
+    assert lost.name in cluster.listed(at=first)
+    assert read_locally(cluster, lost, "k") == "v"
 
 
 def test_a_member_without_a_majority_is_not_ready_but_lives(cluster: EtcdCluster) -> None:
