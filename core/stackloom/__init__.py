@@ -12,8 +12,9 @@ from stackloom.hookspecs import hookimpl
 from stackloom.images import openstack_image
 from stackloom.manifests.files import ConfigFile, SecretDirectory, SecretFile
 from stackloom.manifests.gate import Gate
+from stackloom.manifests.mounts import Mount
 from stackloom.manifests.pod import Container, PodField, Privilege, Probe, Probes, Resources
-from stackloom.model.conf import ConfFile, SectionsLike
+from stackloom.model.conf import ConfFile, InterfaceAddress, SectionsLike
 from stackloom.model.credential import Credential, SecretKey, Value, authority_keys, certificate_keys
 from stackloom.model.image import Image
 from stackloom.model.output import Output
@@ -36,7 +37,9 @@ __all__ = [
     "Endpoint",
     "Gate",
     "Image",
+    "InterfaceAddress",
     "Location",
+    "Mount",
     "Multi",
     "NodeRole",
     "OpenStackDeployment",

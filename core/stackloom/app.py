@@ -209,6 +209,7 @@ class Cloud:
         for service in self.graph.services.values():
             with collecting(problems), self._blaming(service, f"while building {service.name!r}"):
                 self._build_service(service)
+        self._add_policies()
         self._build_credentials(credentials)
         if self.deployment.spec.images.precache:
             self._component(IMAGE_CACHE, BASE_LEVEL)
@@ -253,24 +254,32 @@ class Cloud:
             data = {key: file.text for key, file in context.config_files.items()}
             component.add(objects.config_map(context.identity(f"{service.name}-etc", "configuration"), data))
         component.add(objects.service_account(context.identity(service.name, "access")))
-        if self.deployment.spec.features.network_policies.enabled and (pods := component.pods()):
-            component.add(
-                service_policy(
-                    context.identity(service.name, "network"),
-                    self.graph,
-                    service,
-                    pods,
-                    egress_ports=context.egress_ports,
-                    open_ports=context.open_ports,
-                    monitored_ports=context.monitored_ports,
-                    monitoring=self.deployment.spec.features.network_policies.monitoring_namespace,
-                )
-            )
         for credential in (*service_credentials(service, context.generation), *context.credentials):
             if any(other.name == credential.name for other in self.credentials):
                 what = f"the service {service.name!r} makes the credential {credential.name!r}, which is there already"
                 raise StackloomError(Problem(what, "Give it another name"))
             self.credentials.append(credential)
+
+    def _add_policies(self) -> None:
+        """The network policies, once it is known whose Pods are on their nodes' network."""
+        settings = self.deployment.spec.features.network_policies
+        pods = {name: self.components[name].pods() for name in self._contexts}
+        on_nodes = {name for name, found in pods.items() if any(pod.get("hostNetwork") for pod in found)}
+        for name, context in self._contexts.items():
+            if settings.enabled and pods[name]:
+                policy = service_policy(
+                    context.identity(name, "network"),
+                    self.graph,
+                    context.service,
+                    pods[name],
+                    egress_ports=context.egress_ports,
+                    open_ports=context.open_ports,
+                    monitored_ports=context.monitored_ports,
+                    monitoring=settings.monitoring_namespace,
+                    on_nodes=on_nodes,
+                    node_networks=settings.node_networks,
+                )
+                context.component.add(policy)
 
     def _build_credentials(self, component: Component) -> None:
         who = Identity(name=CREDENTIALS, namespace=self.deployment.metadata.namespace, labels=self._labels(CREDENTIALS))

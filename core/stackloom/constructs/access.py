@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from stackloom.errors import Problem, StackloomError
@@ -31,23 +32,37 @@ def memcached_servers(ctx: ServiceContext) -> list[str]:
     return [f"memcached-{i}.{ctx.host('memcached')}:11211" for i in range(count)]
 
 
-def keystone_authtoken(ctx: ServiceContext) -> dict[str, Any]:
-    """The options of ``[keystone_authtoken]`` but for its secrets, which :func:`service_env` brings."""
+def own_account(ctx: ServiceContext) -> dict[str, Any]:
+    """The options with which the service logs in as its own account, but for the password."""
     user = ctx.service.user
     if user is None:
-        raise StackloomError(
-            Problem(f"the service {ctx.name!r} validates tokens but has no `user`", "Add user=ServiceUser(...) to the Service")
-        )
+        what = f"the service {ctx.name!r} logs in to others, or validates tokens, but has no `user`"
+        raise StackloomError(Problem(what, "Add user=ServiceUser(...) to the Service"))
     return {
         "auth_type": "password",
         "auth_url": ctx.url("identity"),
-        "www_authenticate_uri": ctx.url("identity", public=True),
         "username": of_generation(user.name, ctx.generation),
         "user_domain_name": "service",
         "project_name": "service",
         "project_domain_name": "service",
         "region_name": ctx.deployment.spec.region_name,
-        "service_type": ctx.service.type,
+        "valid_interfaces": ["internal"],
+    }
+
+
+def own_password(ctx: ServiceContext, groups: Iterable[str]) -> dict[str, SecretKey]:
+    """The account's password as a variable, for each of the groups that log in with it."""
+    secret = user_secret(ctx.service, ctx.generation)
+    return {f"OS_{group}__PASSWORD".upper(): SecretKey(secret=secret, key="password") for group in groups}
+
+
+def keystone_authtoken(ctx: ServiceContext) -> dict[str, Any]:
+    """The options of ``[keystone_authtoken]`` but for its secrets, which :func:`service_env` brings."""
+    return {
+        **{name: value for name, value in own_account(ctx).items() if name != "valid_interfaces"},
+        "interface": "internal",
+        "www_authenticate_uri": ctx.url("identity", public=True),
+        "service_type": next((e.type for e in ctx.service.endpoints if e.type), ctx.service.type),
         "service_token_roles": "service",
         "service_token_roles_required": True,
         **(_token_cache(ctx) if _caches_tokens(ctx) else {}),
@@ -128,11 +143,9 @@ def bus_env(ctx: ServiceContext) -> dict[str, str | SecretKey]:
     return env
 
 
-def user_env(ctx: ServiceContext) -> dict[str, str | SecretKey]:
+def user_env(ctx: ServiceContext) -> dict[str, SecretKey]:
     """The password of the service's account in Keystone, for ``[keystone_authtoken]``."""
-    if ctx.service.user is None:
-        return {}
-    return {"OS_KEYSTONE_AUTHTOKEN__PASSWORD": SecretKey(secret=user_secret(ctx.service, ctx.generation), key="password")}
+    return own_password(ctx, ["keystone_authtoken"]) if ctx.service.user else {}
 
 
 def service_env(ctx: ServiceContext) -> dict[str, str | SecretKey]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
-from stackloom.constructs.part import Files, Part, flat
+from stackloom.constructs.part import Part, flat
 from stackloom.constructs.routes import route
+from stackloom.constructs.running import Running, container_of, pod_of
 from stackloom.errors import Problem, StackloomError, did_you_mean
 from stackloom.manifests.gate import Gate
 from stackloom.manifests.objects import service
-from stackloom.manifests.pod import Container, Env, Pod, Probes, Resources
+from stackloom.manifests.pod import Probes, Resources
 from stackloom.manifests.workloads import deployment
 from stackloom.model.service import BySize
 from stackloom.oslo.files import uwsgi_ini
@@ -25,8 +26,7 @@ class ApiDeployment(Part):
 
     ``wsgi`` is the application that uWSGI serves (``package.module:callable``), ``workers`` its processes; give ``command``
     instead for a server of another kind. The service's database and account reach it through the environment.
-    ``health`` is a path that answers 200 without a token; ``before`` are commands that run first, one by one, and share the
-    ``writable`` directories with the server.
+    ``health`` is a path that answers 200 without a token. The rest is as in :class:`Running`.
     """
 
     def __init__(
@@ -34,19 +34,13 @@ class ApiDeployment(Part):
         ctx: ServiceContext,
         role: str = "api",
         *,
-        config: Files,
         wsgi: str = "",
         command: Sequence[str] = (),
         endpoint: str = "api",
-        image: str = "",
         replicas: BySize | int = 2,
         workers: BySize | int = 2,
-        after: Sequence[Part | Gate] = (),
-        before: Sequence[Sequence[str]] = (),
-        env: Env | None = None,
-        writable: Sequence[str] = (),
         health: str = "/healthcheck",
-        resources: Resources | None = None,
+        **running: Unpack[Running],
     ) -> None:
         super().__init__(ctx)
         served = next((e for e in ctx.service.endpoints if e.name == endpoint), None)
@@ -54,31 +48,22 @@ class ApiDeployment(Part):
             known = [e.name for e in ctx.service.endpoints]
             raise StackloomError(Problem(f"the service {ctx.name!r} has no endpoint {endpoint!r}", did_you_mean(endpoint, known)))
         who = ctx.identity(served.service, role)
-        files = flat(config)
         if wsgi:
             path = f"/etc/{ctx.name}/{served.service}-uwsgi.ini"
             processes = ctx.by_size(workers)
-            files.append(ctx.file(path, uwsgi_ini(module=wsgi, port=served.port, name=served.service, processes=processes)))
+            ini = ctx.file(path, uwsgi_ini(module=wsgi, port=served.port, name=served.service, processes=processes))
+            running["config"] = [*flat(running.get("config", ())), ini]
             command = ["uwsgi", "--ini", path]
         count = ctx.replicas(role, replicas)
-        gate = ctx.gate(after=after)
-        container = Container(
-            name=served.service,
-            image=ctx.image(image or ctx.name),
-            command=command,
-            env={**ctx.service_env(), **(env or {})},
+        gate = ctx.gate(running.get("needs"), running.get("after", ()))
+        usual = Resources(memory="512Mi", memory_limit="2Gi")
+        container = replace(
+            container_of(ctx, served.service, role, command, running, env=ctx.service_env(), usual=usual),
             ports={served.name: served.port},
-            files=files,
-            writable=writable,
             probes=Probes(path=health, port=served.name),
-            resources=ctx.resources(role, (resources or Resources(memory="512Mi", memory_limit="2Gi")).body()),
             drain_seconds=10,
         )
-        steps = [
-            replace(container, name=f"step-{i}", command=words, probes=None, ports={}, drain_seconds=0)
-            for i, words in enumerate(before, 1)
-        ]
-        pod = Pod(containers=[container], init=steps, gate=gate, service_account=ctx.name, spread=count > 1, grace_seconds=60)
+        pod = replace(pod_of(ctx, container, running, gate=gate), spread=count > 1)
         self.put(deployment(who, pod, replicas=count, deadline_seconds=ctx.rollout_deadline), gate=gate)
         self.put(service(who, {served.name: served.port}))
         self.put_budget(who, count)

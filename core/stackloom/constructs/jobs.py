@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Unpack
 
-from stackloom.constructs.part import Files, Part, flat
+from stackloom.constructs.part import Files, Part
+from stackloom.constructs.running import Running, container_of, pod_of
 from stackloom.manifests.gate import Gate
-from stackloom.manifests.pod import Container, Env, Pod, Resources
+from stackloom.manifests.pod import Resources
 from stackloom.manifests.workloads import cron_job, job
 from stackloom.model.credential import SecretKey
 from stackloom.model.names import database_secret, of_generation, retired_generations, user_secret
@@ -21,10 +23,8 @@ if TYPE_CHECKING:
 class Task(Part):
     """A Job named after its content, so that any change makes another one; with a ``schedule``, a CronJob.
 
-    It waits for the services that this one requires, or of them only for ``needs``, and for ``after``. ``before`` are
-    commands that run first, one by one. ``credentials`` brings those of the service. ``kind`` is the label
-    ``stackloom.io/task`` by which a credential may admit it (the task's name, unless given); ``account`` a ServiceAccount,
-    for a task that talks to the Kubernetes API. A run by the clock has failed after ``deadline_seconds``.
+    ``kind`` is the label ``stackloom.io/task`` by which a credential may admit it (the task's name, unless given). A run by the
+    clock has failed after ``deadline_seconds``. The rest is as in :class:`Running`.
     """
 
     def __init__(
@@ -33,43 +33,19 @@ class Task(Part):
         task: str,
         *,
         command: Sequence[str],
-        config: Files = (),
-        image: str = "",
         schedule: str = "",
         suspend: bool = False,
-        needs: Sequence[str] | None = None,
-        after: Sequence[Part | Gate] = (),
-        before: Sequence[Sequence[str]] = (),
-        env: Env | None = None,
-        writable: Sequence[str] = (),
-        credentials: bool = True,
         kind: str = "",
-        account: str = "",
-        resources: Resources | None = None,
         deadline_seconds: int = 3600,
+        **running: Unpack[Running],
     ) -> None:
         super().__init__(ctx)
         who = ctx.identity(f"{ctx.name}-{task}", task, {"stackloom.io/task": kind or task})
-        gate = ctx.gate(needs, after)
-
-        def step(name: str, words: Sequence[str]) -> Container:
-            return Container(
-                name=name,
-                image=ctx.image(image or ctx.name),
-                command=words,
-                env={**(ctx.service_env() if credentials else {}), **(env or {})},
-                files=flat(config),
-                writable=writable,
-                resources=ctx.resources(task, (resources or Resources(memory="256Mi", memory_limit="1Gi")).body()),
-            )
-
-        pod = Pod(
-            containers=[step(who.name, command)],
-            init=[step(f"step-{i}", words) for i, words in enumerate(before, start=1)],
-            gate=gate,
-            service_account=account or ctx.name,
-            token=bool(account),
-            restart_policy="OnFailure",
+        gate = ctx.gate(running.get("needs"), running.get("after", ()))
+        usual = Resources(memory="256Mi", memory_limit="1Gi")
+        container = container_of(ctx, who.name, task, command, running, env=ctx.service_env(), usual=usual)
+        pod = replace(
+            pod_of(ctx, container, running, gate=gate), restart_policy="OnFailure", grace_seconds=running.get("grace_seconds", 30)
         )
         if schedule:
             self.put(cron_job(who, pod, schedule=schedule, suspend=suspend, deadline_seconds=deadline_seconds), gate=gate)

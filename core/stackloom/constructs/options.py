@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stackloom.constructs import access
+from stackloom.constructs.common_options import common_options
 from stackloom.constructs.variants import EVERY_NODE, Variant
 from stackloom.errors import Problem, StackloomError, did_you_mean
 from stackloom.fields import ValueFrom
 from stackloom.manifests.files import ConfigFile
 from stackloom.model.credential import SecretKey
-from stackloom.model.names import BUS_OPTIONS
 from stackloom.oslo.check import Finding, check, sections_like
 from stackloom.oslo.files import logging_conf, policy_yaml
 from stackloom.oslo.ini import Multi, Option, Sections, merge, render
@@ -45,35 +45,51 @@ _REFERENCE = "Put it into a Secret and refer to it: {value_from: {secret_key_ref
 
 
 def oslo_config(
-    ctx: ServiceContext, filename: str, sections: Sections, *, variant: Variant = EVERY_NODE
+    ctx: ServiceContext, filename: str, sections: Sections, *, variant: Variant = EVERY_NODE, accounts: Sequence[str] = ()
 ) -> tuple[ConfigFile, ...]:
     """An oslo.config file under ``/etc/<service>/``, and the files that it names: logging and policy. Mount them together.
 
-    The operator's ``values.conf`` is laid over ``sections``, and over that what is set for the nodes of a ``variant``. An option
-    that is read from a Secret becomes a variable of the containers that mount the file.
+    Under ``sections`` lies what every service says (:mod:`stackloom.constructs.common_options`), of it what this file takes.
+    ``accounts`` are the groups with which the service logs in to others as its own account. The operator's ``values.conf`` is
+    laid over ``sections``, and over that what is set for the nodes of a ``variant``. An option that is read from a Secret
+    becomes a variable of the containers that mount the file.
     """
     stem = filename.removesuffix(".conf")
     if stem not in ctx.service.conf_files:
         what = f"the service {ctx.name!r} makes the file {filename} without declaring it"
         raise StackloomError(Problem(what, f"Add {stem!r} to `conf` of the Service"))
     directory = f"/etc/{ctx.name}"
-    common: Sections = {
-        "DEFAULT": {"debug": ctx.log_level == "DEBUG", "log_config_append": f"{directory}/logging.conf"},
-        "oslo_policy": {"policy_file": f"{directory}/policy.yaml"},
-        **({"oslo_messaging_rabbit": access.bus_options()} if ctx.service.needs & BUS_OPTIONS.keys() else {}),
-    }
+    known = known_options(ctx, stem)
+    common = merge(common_options(ctx, directory), {group: access.own_account(ctx) for group in accounts})
+    # What takes only some of it says so by its schema; where there is none, the first file is taken for the service's own.
+    takes_all = known is None and stem == next(iter(ctx.service.conf_files))
+    base = common if takes_all else _known_to(known, common) if known else _logging(common)
     given: Given = merge({}, ctx.values.conf.get(stem, {}), variant.conf.get(stem, {}))
     secrets = {(g, name): one for g, options in given.items() for name, one in options.items() if isinstance(one, ValueFrom)}
-    merged: Sections = merge(common, sections, _without(given, secrets))
-    if known := known_options(ctx, stem):
+    merged: Sections = merge(base, sections, _without(given, secrets))
+    if known:
         merged = _on_lines_of_their_own(merged, known)
     ctx.written.append(Written(stem, variant, merged, secrets))
     variables = {_variable(*where): _secret_key(value) for where, value in secrets.items()}
+    variables = {**access.own_password(ctx, accounts), **variables}
     return (
         ctx.file(f"{directory}/{filename}", render(merged), key=f"{stem}{variant.suffix}.conf", secrets=variables),
         ctx.file(f"{directory}/logging.conf", logging_conf(ctx.log_level)),
         ctx.file(f"{directory}/policy.yaml", policy_yaml(ctx.deployment.policies_of(ctx.service))),
     )
+
+
+def _known_to(known: OptionFile, common: Sections) -> Sections:
+    """Those of the common options that a file of these options takes."""
+    return {
+        group: {name: value for name, value in options.items() if name in known.options(group, options)}
+        for group, options in common.items()
+        if group in known.groups
+    }
+
+
+def _logging(common: Sections) -> Sections:
+    return {group: common[group] for group in ("DEFAULT", "oslo_policy")}
 
 
 def known_options(ctx: ServiceContext, stem: str) -> OptionFile | None:

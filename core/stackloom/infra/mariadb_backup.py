@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from stackloom.fields import ValueFrom
 from stackloom.manifests import objects
 from stackloom.manifests.files import SecretFile
+from stackloom.manifests.mounts import Mount
 from stackloom.manifests.pod import Container, Env, Pod, Privilege, Probe, Probes, Resources
 from stackloom.manifests.workloads import Body, job
 from stackloom.model.credential import SecretKey, Value
@@ -171,12 +172,13 @@ def _resources(ctx: ServiceContext) -> Resources:
 def _place(ctx: ServiceContext, backup: Backup) -> dict[str, Any]:
     """Where the backups lie, as a stateful service takes it."""
     if backup.backend == "pv_nfs" and backup.pv_nfs:
-        return {"mounted": {_VOLUME: {"nfs": {"server": backup.pv_nfs.server, "path": backup.pv_nfs.path}}}}
+        nfs = {"nfs": {"server": backup.pv_nfs.server, "path": backup.pv_nfs.path}}
+        return {"mounts": [Mount(path=_VOLUME, body=nfs)]}
     if backup.backend == "hostpath" and backup.hostpath:
         wanted = {"key": "kubernetes.io/hostname", "operator": "In", "values": [backup.hostpath.node]}
         terms = {"nodeSelectorTerms": [{"matchExpressions": [wanted]}]}
         return {
-            "mounted": {_VOLUME: {"hostPath": {"path": backup.hostpath.path, "type": "DirectoryOrCreate"}}},
+            "mounts": [Mount.host(backup.hostpath.path, at=_VOLUME, kind="DirectoryOrCreate")],
             "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}},
         }
     return {"volumes": {_VOLUME: backup.volume_size}, "storage_class": ctx.deployment.spec.persistent_volume_storage_class}

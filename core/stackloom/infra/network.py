@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from stackloom.graph import INGRESS, Graph
@@ -46,15 +47,23 @@ def service_policy(
     open_ports: Sequence[int] = (),
     monitored_ports: Sequence[int] = (),
     monitoring: str = "",
+    on_nodes: AbstractSet[str] = frozenset(),
+    node_networks: Sequence[str] = (),
 ) -> Body:
     """The policy of all Pods of a service.
 
     ``pods`` are their specifications; ``egress_ports`` are open to anywhere, ``open_ports`` from anywhere, ``monitored_ports``
-    from the namespace ``monitoring``.
+    from the namespace ``monitoring``. ``on_nodes`` names the services with Pods on their node's network, which call with an
+    address of the node: of ``node_networks``, or any where those are not known.
     """
     ports = [e.port for e in service.endpoints]
     callers = [service.name, *graph.callers(service), *([INGRESS] if any(e.public for e in service.endpoints) else [])]
-    ingress: list[Rule] = [{"from": [_pods(callers)], "ports": _tcp(ports)}] if ports else []
+    blocks = [{"ipBlock": {"cidr": network}} for network in node_networks]
+    ingress: list[Rule] = []
+    if ports and not blocks and not on_nodes.isdisjoint(callers):
+        ingress.append({"ports": _tcp(ports)})
+    elif ports:
+        ingress.append({"from": [_pods(callers), *(blocks if not on_nodes.isdisjoint(callers) else ())], "ports": _tcp(ports)})
     if service.peer_ports:
         ingress.append({"from": [_pods([service.name])], "ports": _tcp(service.peer_ports)})
     if monitored_ports:

@@ -14,6 +14,7 @@ from pydantic import AfterValidator
 
 from stackloom.fields import SpecModel, refuse
 from stackloom.manifests import cluster
+from stackloom.manifests.mounts import Mount
 from stackloom.manifests.pod import PodField, Privilege, Probe, Probes, Resources
 from stackloom.model.image import Image
 from stackloom.model.placement import NodeRole
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from stackloom.constructs.context import ServiceContext
 
 _METRICS_PORT = 8080
-_VOLUME = "local-volumes"
 
 # All that the provisioner asks for. It does not delete volumes: the StorageClass retains them.
 _RULES = (
@@ -92,10 +92,7 @@ def build(ctx: ServiceContext) -> None:
             capabilities=("DAC_READ_SEARCH",),
         ),
         resources=Resources(cpu="10m", memory="64Mi", memory_limit="256Mi"),
-        volumes=[{"name": _VOLUME, "hostPath": {"path": features.directory, "type": "DirectoryOrCreate"}}],
-        volume_mounts=[
-            {"name": _VOLUME, "mountPath": features.directory, "mountPropagation": "HostToContainer", "readOnly": True}
-        ],
+        mounts=[Mount.host(features.directory, kind="DirectoryOrCreate", propagation="HostToContainer", read_only=True)],
         account=ctx.name,
         grace_seconds=10,
     )

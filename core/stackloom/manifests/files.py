@@ -12,6 +12,7 @@ from itertools import chain, count
 from posixpath import dirname
 from typing import Any
 
+from stackloom.model.conf import NODE_MARK
 from stackloom.model.credential import SecretKey
 from stackloom.names import slug
 
@@ -36,6 +37,11 @@ class ConfigFile:
     def checksum_of(self) -> str:
         """What the checksum on the Pod covers."""
         return self.text if self.rolls else ""
+
+    @property
+    def differs_by_node(self) -> bool:
+        """Whether something stands in it that each node has another value of."""
+        return NODE_MARK in self.text
 
     @property
     def directory(self) -> str:

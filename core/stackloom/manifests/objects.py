@@ -20,10 +20,9 @@ def service(
 
     Each port leads to the container port of the same name.
     """
-    spec: Body = {
-        "selector": {**who.selector, **(labels or {})},
-        "ports": [{"name": name, "port": port, "targetPort": name, "protocol": "TCP"} for name, port in ports.items()],
-    }
+    spec: Body = {"selector": {**who.selector, **(labels or {})}}
+    if ports:  # a headless Service may be there for the names alone
+        spec["ports"] = [{"name": name, "port": port, "targetPort": name, "protocol": "TCP"} for name, port in ports.items()]
     if headless:
         spec["clusterIP"] = "None"
     if not_ready_too:

@@ -12,6 +12,7 @@ from typing import Any
 
 from stackloom.manifests.files import ConfigFile, File, mounts_and_volumes
 from stackloom.manifests.gate import TOKEN_MOUNT, Gate, gate_container, token_volume
+from stackloom.manifests.mounts import Mount, named_volumes, volume_of
 from stackloom.model.credential import SecretKey
 from stackloom.model.placement import NodeRole
 from stackloom.names import LABEL_PREFIX, content_hash
@@ -121,8 +122,9 @@ class Privilege:
 class Container:
     """One container.
 
-    ``writable`` are directories that it may write: empty, and lost with the Pod. ``host_ports`` gives those of its ``ports`` that
-    the node itself has too, by name. When the Pod is deleted, it goes on for ``drain_seconds``, or until ``before_stop`` has run.
+    ``writable`` are directories that it may write: empty, and lost with the Pod. ``mounts`` is what else it sees of volumes.
+    ``host_ports`` gives those of its ``ports`` that the node itself has too, by name. When the Pod is deleted, it goes on for
+    ``drain_seconds``, or until ``before_stop`` has run.
     """
 
     name: str
@@ -138,6 +140,7 @@ class Container:
     privilege: Privilege | None = None
     drain_seconds: int = 0
     before_stop: Sequence[str] = ()
+    mounts: Sequence[Mount] = ()
     volume_mounts: Sequence[Mapping[str, Any]] = ()
 
 
@@ -147,14 +150,15 @@ class Pod:
 
     ``spread`` puts its replicas on different nodes as far as that goes, ``apart`` never two on one node. ``user`` is the numeric
     user and group of its containers; ``token`` says that its main containers talk to the Kubernetes
-    API; ``volumes`` and ``host`` are bodies for what the vocabulary does not cover (hostPath, hostNetwork, ...).
+    API; ``volumes`` are bodies for what containers mount by name (``volume_mounts``).
+    ``host_network``, ``host_pid`` and ``host_ipc`` share with the node what they say.
     ``bound`` is for a Pod that can run nowhere but on its node: it waits there for as long as the node is away.
     ``runtime_labels`` are the keys of labels that a program puts on it while it runs.
     """
 
     containers: Sequence[Container]
     init: Sequence[Container] = ()
-    role: NodeRole | None = NodeRole.CONTROL_PLANE
+    role: NodeRole | Mapping[str, str] | None = NodeRole.CONTROL_PLANE
     gate: Gate = field(default_factory=Gate)
     service_account: str = "default"
     user: int = OPENSTACK_UID
@@ -167,7 +171,20 @@ class Pod:
     bound: bool = False
     runtime_labels: Sequence[str] = ()
     volumes: Sequence[Mapping[str, Any]] = ()
-    host: Mapping[str, Any] = field(default_factory=dict)
+    host_network: bool = False
+    host_pid: bool = False
+    host_ipc: bool = False
+
+    @property
+    def node_labels(self) -> dict[str, str]:
+        """The labels of the nodes that it may run on."""
+        return self.role.labels if isinstance(self.role, NodeRole) else dict(self.role or {})
+
+    @property
+    def shared(self) -> dict[str, Any]:
+        """What it shares with its node. Names are still those of the cluster."""
+        network = {"hostNetwork": True, "dnsPolicy": "ClusterFirstWithHostNet"} if self.host_network else {}
+        return {**network, **({"hostPID": True} if self.host_pid else {}), **({"hostIPC": True} if self.host_ipc else {})}
 
 
 def env_body(env: Env) -> list[dict[str, Any]]:
@@ -205,7 +222,9 @@ def _security(privilege: Privilege | None) -> dict[str, Any]:
     return body
 
 
-def _container(c: Container, mounts: list[dict[str, Any]], *, init: bool = False) -> dict[str, Any]:
+def _container(
+    c: Container, mounts: list[dict[str, Any]], volumes: Sequence[Mapping[str, Any]], *, init: bool = False
+) -> dict[str, Any]:
     body: dict[str, Any] = {"name": c.name, "image": c.image, "imagePullPolicy": "IfNotPresent", "command": list(c.command)}
     env = {name: key for file in c.files if isinstance(file, ConfigFile) for name, key in file.secrets.items()} | dict(c.env)
     if env:
@@ -227,6 +246,7 @@ def _container(c: Container, mounts: list[dict[str, Any]], *, init: bool = False
     body["volumeMounts"] = [
         *mounts,
         *({"name": "scratch", "mountPath": path, "subPath": path.strip("/").replace("/", "-")} for path in (_TMP, *c.writable)),
+        *(mount.mounted(volume_of(mount, volumes)) for mount in c.mounts),
         *map(dict, c.volume_mounts),
     ]
     return body
@@ -250,7 +270,9 @@ def pod_template(pod: Pod, labels: Mapping[str, str], selector: Mapping[str, str
     """The ``template`` of a workload: ``labels`` are all of the Pod's labels, ``selector`` those that name its peers."""
     every = [*pod.init, *pod.containers]
     mounts, volumes = mounts_and_volumes([*(c.files for c in every), pod.gate.files if pod.gate else ()])
-    bodies = [_container(c, mounts[i], init=i < len(pod.init)) for i, c in enumerate(every)]
+    taken = {volume["name"] for volume in (*volumes, *pod.volumes)}
+    mounted = named_volumes((mount for c in every for mount in c.mounts), {*taken, "scratch"})
+    bodies = [_container(c, mounts[i], mounted, init=i < len(pod.init)) for i, c in enumerate(every)]
     init, containers = bodies[: len(pod.init)], bodies[len(pod.init) :]
     if pod.gate:
         init.insert(0, gate_container(pod.gate, mounts[-1], _security(None)))
@@ -272,10 +294,10 @@ def pod_template(pod: Pod, labels: Mapping[str, str], selector: Mapping[str, str
             "fsGroup": pod.user,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        **pod.host,
+        **pod.shared,
     }
-    if pod.role:
-        spec["nodeSelector"] = pod.role.labels
+    if pod.node_labels:
+        spec["nodeSelector"] = pod.node_labels
     if pod.bound:
         spec["tolerations"] = [{"key": key, "operator": "Exists", "effect": "NoExecute"} for key in _AWAY]
     if pod.affinity:
@@ -296,7 +318,7 @@ def pod_template(pod: Pod, labels: Mapping[str, str], selector: Mapping[str, str
     if init:
         spec["initContainers"] = init
     spec["containers"] = containers
-    spec["volumes"] = [*volumes, *map(dict, pod.volumes), {"name": "scratch", "emptyDir": {}}]
+    spec["volumes"] = [*volumes, *mounted, *map(dict, pod.volumes), {"name": "scratch", "emptyDir": {}}]
     metadata: dict[str, Any] = {"labels": dict(labels)}
     annotations = _annotations(pod)
     if annotations:

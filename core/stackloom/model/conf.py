@@ -4,6 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+NODE_MARK = "@address:"
+
+
+@dataclass(frozen=True, slots=True)
+class InterfaceAddress:
+    """An option whose value is the address that ``interface`` has on the node, which is known when an agent starts there."""
+
+    interface: str
+
+    def __str__(self) -> str:
+        """As it stands in the ConfigMap, until the agent's Pod replaces it."""
+        return f"{NODE_MARK}{self.interface}@"
+
 
 @dataclass(frozen=True, slots=True)
 class SectionsLike:

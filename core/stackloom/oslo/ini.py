@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-Scalar = str | int | float | bool | None
+from stackloom.model.conf import InterfaceAddress
+
+Scalar = str | int | float | bool | InterfaceAddress | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ def _lines(name: str, value: Option) -> list[str]:
             return []
         case Multi(values):
             return [f"{name} = {text(one)}" for one in values]
-        case str() | bool() | int() | float():
+        case str() | bool() | int() | float() | InterfaceAddress():
             return [f"{name} = {text(value)}".rstrip()]
         case _:
             return [f"{name} = {','.join(map(text, value))}".rstrip()]

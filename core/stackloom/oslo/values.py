@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import urlsplit
 
+from stackloom.model.conf import NODE_MARK, InterfaceAddress
 from stackloom.oslo.ini import Multi, Scalar, text
 from stackloom.oslo.ini import Option as Value
 from stackloom.oslo.schema import Option
@@ -21,7 +22,7 @@ def unfit(option: Option, value: Value) -> str:
     match value:
         case Multi(values):
             return next(_reasons(option, values), "") if option.multi else "one value, not several lines"
-        case None | str() | bool() | int() | float():
+        case None | str() | bool() | int() | float() | InterfaceAddress():
             return next(_reasons(option, [value]), "")
     if option.multi:
         return next(_reasons(option, value), "")
@@ -33,8 +34,8 @@ def _reasons(option: Option, values: Sequence[Scalar]) -> Iterator[str]:
 
 
 def _whole(option: Option, written: str) -> str:
-    if "$" in written.replace("$$", ""):
-        return ""  # another option's value takes its place when the service reads it
+    if "$" in written.replace("$$", "") or NODE_MARK in written:
+        return ""  # another option's value, or an address, takes its place before the service reads it
     if option.type == "list":
         body = written.removeprefix("[").removesuffix("]") if option.bounds else written
         return _parts(option, [part.strip() for part in body.split(",")]) if body.strip() else ""

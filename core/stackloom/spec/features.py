@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-from stackloom.fields import DnsLabel, LogLevel, NonEmpty, ObjectName, Secret, SpecModel, ValueFrom, refuse
+from stackloom.fields import Cidr, DnsLabel, LogLevel, NonEmpty, ObjectName, Secret, SpecModel, ValueFrom, refuse
 from stackloom.spec.certificates import Certificate
 from stackloom.spec.database import Database
 from stackloom.spec.ingress import Ingress
@@ -20,6 +20,9 @@ class NetworkPolicies(SpecModel):
     """Allow only the calls that the services declare."""
     monitoring_namespace: DnsLabel = "stacklight"
     """The namespace whose Pods may read metrics."""
+    node_networks: list[Cidr] = Field(default_factory=list)
+    """The networks of the nodes' own addresses, with which agents on the network of their node call. Left out, what such agents
+    call is open to any address. (Not in the CR.)"""
 
 
 class StrictAdmin(SpecModel):

@@ -71,11 +71,8 @@ def sections(ctx: ServiceContext, features: KeystoneFeatures) -> dict[str, dict[
         "fernet_receipts": {"key_repository": "/var/lib/keystone/fernet-keys", "max_active_keys": MAX_FERNET_KEYS},
         "credential": {"key_repository": "/var/lib/keystone/credential-keys"},
         "cache": {"enabled": True, "backend": "oslo_cache.memcache_pool", "memcache_servers": ctx.memcached_servers()},
-        "database": {"max_retries": -1},
         # bcrypt reads no more than 72 bytes of a password: a longer one is refused rather than cut.
         "identity": {"default_domain_id": features.users.admin.default_domain_id, "max_password_length": 72},
-        "oslo_middleware": {"enable_proxy_headers_parsing": True},
-        "oslo_messaging_notifications": ctx.notifications(),
     }
     if features.domain_specific_configuration.by_name():
         conf["identity"] |= {"domain_specific_drivers_enabled": True, "domain_configurations_from_database": True}

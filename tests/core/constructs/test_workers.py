@@ -125,7 +125,7 @@ def test_all_variants_of_an_agent_are_awaited_by_one_label(build_service: Build)
 
 def test_an_agent_may_need_privileges_and_the_hosts_network(build_service: Build):
     privilege = Privilege(reason="sets up interfaces", capabilities=("NET_ADMIN",), user=0)
-    built = build_service(lambda ctx: agents(ctx, privilege=privilege, host={"hostNetwork": True}, on_delete=True))
+    built = build_service(lambda ctx: agents(ctx, privilege=privilege, host_network=True, on_delete=True))
     assert built.pod("DaemonSet/glance-agent")["hostNetwork"] is True
     assert built.container("DaemonSet/glance-agent")["securityContext"]["capabilities"]["add"] == ["NET_ADMIN"]
     assert built["DaemonSet/glance-agent"]["spec"]["updateStrategy"] == {"type": "OnDelete"}

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -31,7 +30,7 @@ CLOSED: dict[str, Any] = {"automountServiceAccountToken": False, "volumes": []}
 WITH_TOKEN: dict[str, Any] = {"automountServiceAccountToken": False, "volumes": [token_volume()]}
 
 
-def policy(service: Service, *others: Service, pod: dict[str, Any] = CLOSED, **ports: Sequence[int]) -> dict[str, Any]:
+def policy(service: Service, *others: Service, pod: dict[str, Any] = CLOSED, **ports: Any) -> dict[str, Any]:
     who = Identity(name=service.name, namespace="openstack", labels={"application": service.name, "component": "network"})
     graph = Graph([service, *others])
     found: dict[str, Any] = service_policy(who, graph, service, [pod], monitoring="stacklight", **ports)["spec"]
@@ -141,3 +140,19 @@ def test_peers_call_one_another_and_monitoring_reads_metrics():
 def test_the_ingress_calls_what_is_public_and_nothing_else():
     ingress = Service(name="ingress", type="ingress", backs="ingress")
     assert callees(policy(ingress, KEYSTONE, GLANCE)) == {"keystone": [5000]}
+
+
+def test_what_agents_on_their_nodes_network_call_is_open_to_the_networks_of_the_nodes():
+    found = policy(GLANCE, KEYSTONE, WORKER, on_nodes=frozenset({"cleaner"}), node_networks=["10.0.0.0/24"])
+    (rule,) = found["ingress"]
+    assert {"ipBlock": {"cidr": "10.0.0.0/24"}} in rule["from"]
+
+
+def test_it_is_open_to_all_where_nobody_said_what_the_nodes_networks_are():
+    found = policy(GLANCE, KEYSTONE, WORKER, on_nodes=frozenset({"cleaner"}))
+    assert found["ingress"] == [{"ports": [{"port": 9292, "protocol": "TCP"}]}]
+
+
+def test_an_agent_on_its_nodes_network_opens_nothing_that_it_does_not_call():
+    closed = policy(KEYSTONE, GLANCE, WORKER)
+    assert policy(KEYSTONE, GLANCE, WORKER, on_nodes=frozenset({"cleaner"})) == closed

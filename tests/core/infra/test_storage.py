@@ -25,13 +25,13 @@ def test_each_mount_below_the_directory_becomes_a_volume_of_the_class_for_local_
     )
     given = yaml.safe_load(storage.context.config_files["storageClassMap"].text)
     assert given == {"disks": {"hostDir": "/srv/disks", "mountDir": "/srv/disks", "volumeMode": "Filesystem"}}
-    (directory,) = [v for v in storage.pod(AGENT)["volumes"] if v["name"] == "local-volumes"]
+    (directory,) = [v for v in storage.pod(AGENT)["volumes"] if "hostPath" in v]
     assert directory["hostPath"] == {"path": "/srv/disks", "type": "DirectoryOrCreate"}
     assert storage["StorageClass/disks"]["volumeBindingMode"] == "WaitForFirstConsumer"
 
 
 def test_the_provisioner_sees_what_is_mounted_later_and_can_write_nothing(storage: Built) -> None:
-    (mount,) = [m for m in storage.container(AGENT)["volumeMounts"] if m["name"] == "local-volumes"]
+    (mount,) = [m for m in storage.container(AGENT)["volumeMounts"] if m["mountPath"] == "/mnt/local-volumes"]
     assert mount["mountPropagation"] == "HostToContainer"
     assert mount["readOnly"]
     security = storage.container(AGENT)["securityContext"]

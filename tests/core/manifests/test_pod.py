@@ -191,8 +191,12 @@ def test_a_pod_names_the_labels_that_it_comes_to_carry():
     assert "role" not in found["labels"]
 
 
-def test_fields_of_the_host_and_bodies_of_volumes_are_taken_as_they_stand():
+def test_a_pod_shares_with_its_node_what_it_says_and_still_finds_the_clusters_names():
+    found = spec(host_network=True, host_pid=True)
+    assert (found["hostNetwork"], found["hostPID"], found["dnsPolicy"]) == (True, True, "ClusterFirstWithHostNet")
+    assert "hostIPC" not in found
+
+
+def test_bodies_of_volumes_are_taken_as_they_stand():
     volume = {"name": "run", "hostPath": {"path": "/run"}}
-    found = spec(host={"hostNetwork": True}, volumes=[volume])
-    assert found["hostNetwork"] is True
-    assert volume in found["volumes"]
+    assert volume in spec(volumes=[volume])["volumes"]
