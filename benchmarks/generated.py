@@ -77,9 +77,7 @@ def service(number: int) -> Service:
 def build(ctx: ServiceContext) -> None:
     """What most services have."""
     sections: dict[str, dict[str, Any]] = {
-        "keystone_authtoken": ctx.keystone_authtoken(),
-        "oslo_messaging_notifications": ctx.notifications(),
-        "database": {"max_retries": -1, "connection_recycle_time": 300},
+        "database": {"connection_recycle_time": 300},
         "cache": {"enabled": True, "memcache_servers": ctx.memcached_servers()},
     }
     config = ctx.oslo_config(f"{ctx.name}.conf", sections)

@@ -217,12 +217,10 @@ class ServiceContext:
     user_env = word(access.user_env)
     service_env = word(access.service_env)
     admin_env = word(access.admin_env)
-    notifications = word(access.notifications)
     coordination_files = word(coordination.coordination_files)
     coordination_url = word(coordination.coordination_url)
     oslo_config = word(options.oslo_config)
     memcached_servers = word(access.memcached_servers)
-    keystone_authtoken = word(access.keystone_authtoken)
 
     # -- Vocabulary ----------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stackloom import Service, hookimpl
+from stackloom import Database, Endpoint, Service, ServiceUser, hookimpl, openstack_image
+from stackloom_openstack.placement.build import build
 
 
 @hookimpl
@@ -13,7 +14,13 @@ def stackloom_services() -> Iterable[Service]:
     yield Service(
         name="placement",
         type="placement",
+        build=build,
         presets=frozenset({"compute", "compute-tf", "core"}),
         requires=frozenset({"cache", "database", "identity"}),
+        endpoints=(Endpoint(service="placement-api", port=8778, type="placement", public="placement"),),
+        images={"placement": openstack_image("placement")},
+        databases=(Database("placement", group="placement_database"),),
+        user=ServiceUser("placement"),
         conf=("placement",),
+        schemas="stackloom_openstack",
     )

@@ -14,7 +14,7 @@ THIRD = {"credentials": {"rotation": {"glance": 3}}}
 
 
 def build(ctx):
-    config = ctx.oslo_config("glance-api.conf", {"keystone_authtoken": ctx.keystone_authtoken()})
+    config = ctx.oslo_config("glance-api.conf", {})
     ctx.register_in_catalogue()
     ctx.api(config=config, wsgi="glance.wsgi.api:application", after=[ctx.migrate_database(["glance-manage", "sync"], config=[])])
 

@@ -22,7 +22,7 @@ def _identity(ctx: ServiceContext) -> None:
 
 def _volumes(ctx: ServiceContext) -> None:
     coordination = {"backend_url": ctx.coordination_url()}
-    config = ctx.oslo_config("cinder.conf", {"keystone_authtoken": ctx.keystone_authtoken(), "coordination": coordination})
+    config = ctx.oslo_config("cinder.conf", {"coordination": coordination})
     migration = ctx.migrate_database(["cinder-manage", "db", "sync"], config=[config])
     ctx.register_in_catalogue()
     ctx.api(config=[config, ctx.coordination_files()], command=["cinder-api"], after=[migration])

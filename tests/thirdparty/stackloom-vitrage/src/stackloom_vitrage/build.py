@@ -16,7 +16,7 @@ CONFIG = "/etc/vitrage/vitrage.conf"
 def build(ctx: ServiceContext) -> None:
     """Database, catalogue, API, the graph, the purge by the clock; listeners for traps where they are wanted."""
     features = ctx.features_as(VitrageFeatures)
-    config = ctx.oslo_config("vitrage.conf", sections(ctx, features))
+    config = ctx.oslo_config("vitrage.conf", sections(features))
     migration = ctx.migrate_database(["vitrage-dbsync", "upgrade"], config=[config])
     registered = ctx.register_in_catalogue()
     ctx.api(
@@ -31,18 +31,16 @@ def build(ctx: ServiceContext) -> None:
         command=["vitrage-graph", "--config-file", CONFIG],
         config=[config],
         after=[migration],
-        probes=alive("vitrage-graph"),
     )
     ctx.task("purge", command=["vitrage-purge-data", "--config-file", CONFIG], config=[config], schedule=features.purge)
     if features.snmp.enabled:
         listeners(ctx, features)
 
 
-def sections(ctx: ServiceContext, features: VitrageFeatures) -> dict[str, dict[str, Any]]:
+def sections(features: VitrageFeatures) -> dict[str, dict[str, Any]]:
     """vitrage.conf."""
     return {
         "api": {"auth_mode": "keystone"},
-        "keystone_authtoken": ctx.keystone_authtoken(),
         "datasources": {"snapshots_interval": features.snapshots_interval},
         "evaluator": {"workers": features.evaluator_workers},
         "snmp_parsing": {"snmp_listening_port": features.snmp.port},
@@ -52,7 +50,7 @@ def sections(ctx: ServiceContext, features: VitrageFeatures) -> dict[str, dict[s
 def listeners(ctx: ServiceContext, features: VitrageFeatures) -> None:
     """A listener on every compute node, with the port of the node's variant."""
     for variant in ctx.variants():
-        conf = sections(ctx, features)
+        conf = sections(features)
         if isinstance(variant.features, VitrageNodeFeatures):
             conf["snmp_parsing"]["snmp_listening_port"] = variant.features.snmp.port
         ctx.agent(
@@ -63,7 +61,7 @@ def listeners(ctx: ServiceContext, features: VitrageFeatures) -> None:
             config=[ctx.oslo_config("vitrage.conf", conf, variant=variant)],
             probes=alive("vitrage-snmp-parsing"),
             privilege=Privilege(reason="traps arrive at the address of the node itself"),
-            host={"hostNetwork": True, "dnsPolicy": "ClusterFirstWithHostNet"},
+            host_network=True,
         )
 
 
