@@ -17,9 +17,11 @@ from stackloom.model.credential import SecretKey
 from stackloom.oslo.check import Finding, check, sections_like
 from stackloom.oslo.files import logging_conf, policy_yaml
 from stackloom.oslo.ini import Multi, Option, Sections, merge, render
-from stackloom.oslo.schema import OptionFile, schema_of
+from stackloom.oslo.renamed import as_called_in
+from stackloom.oslo.schema import OptionFile, exists, schema_of
 from stackloom.spec.paths import KeyPath
 from stackloom.spec.paths import render as path_text
+from stackloom.spec.releases import LATEST
 
 if TYPE_CHECKING:
     from stackloom.constructs.context import ServiceContext
@@ -52,7 +54,8 @@ def oslo_config(
     Under ``sections`` lies what every service says (:mod:`stackloom.constructs.common_options`), of it what this file takes.
     ``accounts`` are the groups with which the service logs in to others as its own account. The operator's ``values.conf`` is
     laid over ``sections``, and over that what is set for the nodes of a ``variant``. An option that is read from a Secret
-    becomes a variable of the containers that mount the file.
+    becomes a variable of the containers that mount the file. Options of ``sections`` have the names that they have in the newest
+    release: where an older one is deployed, they get those that they had.
     """
     stem = filename.removesuffix(".conf")
     if stem not in ctx.service.conf_files:
@@ -66,7 +69,8 @@ def oslo_config(
     base = common if takes_all else _known_to(known, common) if known else _logging(common)
     given: Given = merge({}, ctx.values.conf.get(stem, {}), variant.conf.get(stem, {}))
     secrets = {(g, name): one for g, options in given.items() for name, one in options.items() if isinstance(one, ValueFrom)}
-    merged: Sections = merge(base, sections, _without(given, secrets))
+    own = as_called_in(known, newest, sections) if known and (newest := _newest(ctx, stem)) else sections
+    merged: Sections = merge(base, own, _without(given, secrets))
     if known:
         merged = _on_lines_of_their_own(merged, known)
     ctx.written.append(Written(stem, variant, merged, secrets))
@@ -96,12 +100,23 @@ def known_options(ctx: ServiceContext, stem: str) -> OptionFile | None:
     """What the file can hold in this release; None where nothing says it."""
     if not ctx.service.schemas:
         return None
-    name = ctx.service.conf_files[stem].schema or stem
+    name = _schema_name(ctx, stem)
     found = schema_of(ctx.service.schemas, ctx.release).file(name)
     if found is None:
         what = f"nothing says which options {name}.conf has in {ctx.release}"
         raise StackloomError(Problem(what, f"Add it to the schemas of {ctx.service.schemas}, or name another `schema`"))
     return found
+
+
+def _newest(ctx: ServiceContext, stem: str) -> OptionFile | None:
+    """What the file can hold in the newest release; None where that is not known, or is the one that is deployed."""
+    if ctx.release == LATEST or not exists(ctx.service.schemas, LATEST):
+        return None
+    return schema_of(ctx.service.schemas, LATEST).file(_schema_name(ctx, stem))
+
+
+def _schema_name(ctx: ServiceContext, stem: str) -> str:
+    return ctx.service.conf_files[stem].schema or stem
 
 
 def _without(given: Given, secrets: Collection[tuple[str, str]]) -> dict[str, dict[str, Any]]:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any, Literal
 
 from stackloom.errors import Problem, StackloomError
@@ -113,10 +114,19 @@ class Schema:
         return found
 
 
+def exists(package: str, release: str) -> bool:
+    """Whether a package says anything of a release."""
+    return _file(package, release).is_file()
+
+
+def _file(package: str, release: str) -> Traversable:
+    return files(package) / "schemas" / f"{release}.json.xz"
+
+
 @cache
 def schema_of(package: str, release: str) -> Schema:
     """What a package says of a release. Raises StackloomError where it says nothing."""
-    file = files(package) / "schemas" / f"{release}.json.xz"
+    file = _file(package, release)
     try:
         return Schema(json.loads(lzma.decompress(file.read_bytes())))
     except OSError:
