@@ -15,7 +15,7 @@ synth: $(VENV)/.ready ## Write dist/ from deployment.yaml (DEPLOYMENT=path for a
 	@$(BIN)/python main.py $(DEPLOYMENT)
 
 test: $(VENV)/.ready-dev ## Run the tests
-	@$(BIN)/python -m pytest -n auto -q
+	@$(BIN)/python -m pytest -n auto -q -rR
 
 soak: $(VENV)/.ready-dev ## Strike a real database with every fault, then at random (SOAK_SECONDS=600, SOAK_SEED=n)
 	@$(BIN)/python -m pytest -q -m "soak or not soak" tests/real/test_galera*.py tests/real/test_mariadb_backup.py tests/real/test_mariadb_restore.py tests/real/test_failover.py tests/real/test_soak.py
