@@ -29,7 +29,7 @@ types: $(VENV)/.ready-dev ## Types
 	@$(BIN)/mypy
 
 schemas: $(VENV)/.ready-dev ## Renew what the services can be told, from their published packages: minutes
-	@$(BIN)/python scripts/option_schemas.py
+	@$(BIN)/python -m scripts.option_schemas
 
 schema: $(VENV)/.ready ## Renew the generated files under docs/
 	@$(BIN)/stackloom schema --output docs/deployment.schema.json

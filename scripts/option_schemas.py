@@ -1,22 +1,21 @@
-"""Write what the OpenStack services of each supported release can be told into the package: ``python scripts/option_schemas.py``.
+"""Write what the OpenStack services of each supported release can be told into the package: ``python -m scripts.option_schemas``.
 
-For each release the published packages of ``requirements/openstack-<release>.lock`` are installed into an environment in the
-cache, and ``scripts/option_extract.py`` reads their options and policies there. Names of releases as arguments renew only these.
+For each release ``scripts/option_extract.py`` reads the options and policies of the published packages, in the environment that
+``scripts/openstack_environment.py`` makes. Names of releases as arguments renew only these.
 """
 
 from __future__ import annotations
 
 import json
 import lzma
-import os
 import subprocess
 import sys
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from scripts.openstack_environment import make
 from stackloom.spec.releases import SUPPORTED
 
 PROJECT = Path(__file__).parents[1]
@@ -44,28 +43,11 @@ def main(releases: list[str]) -> None:
     """Renew these releases, or all."""
     OUTPUT.mkdir(exist_ok=True)
     for release in releases or SUPPORTED:
-        schema = read(environment(release))
+        schema = read(make(release) / "bin" / "python")
         text = json.dumps(schema, sort_keys=True, separators=(",", ":"))
         (OUTPUT / f"{release}.json.xz").write_bytes(lzma.compress(text.encode(), preset=9 | lzma.PRESET_EXTREME))
         options = sum(len(group) for file in schema["files"].values() for group in file.values())
         print(f"{release}: {options} options in {len(schema['files'])} files")
-
-
-def environment(release: str) -> Path:
-    """The Python of the environment of a release, made if it is not in the cache."""
-    lock = PROJECT / "requirements" / f"openstack-{release}.lock"
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    place = cache / "stackloom" / f"openstack-{release}-{sha256(lock.read_bytes()).hexdigest()[:12]}"
-    python, ready, uv = place / "bin" / "python", place / ".ready", Path(sys.executable).with_name("uv")
-    if not ready.exists():
-        constraints = place / "build-constraints.txt"
-        _run(uv, "venv", "--quiet", "--clear", "--python", sys.executable, place)
-        constraints.write_text("setuptools<81\n")  # what some packages are still built with
-        _run(
-            uv, "pip", "install", "--quiet", "--python", python, "--build-constraint", constraints, "--require-hashes", "-r", lock
-        )
-        ready.touch()
-    return python
 
 
 def read(python: Path) -> dict[str, Any]:

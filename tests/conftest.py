@@ -31,7 +31,7 @@ _KEPT = ("STACKLOOM_REQUIRE_REAL",)
 def _no_settings_from_outside() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
-            if name.startswith(("STACKLOOM_", "CDK8S_")) and name not in _KEPT and not name.endswith("_VENV"):
+            if name.startswith(("STACKLOOM_", "CDK8S_")) and name not in _KEPT:
                 patch.delenv(name)
         yield
 

@@ -245,7 +245,7 @@ class Cloud:
         )
         self._contexts[service.name] = context
         service.build(context)
-        if service.backs and not component.manifests:  # the deployment has it from elsewhere
+        if not component.manifests:  # the deployment has it from elsewhere, or chose another of its kind
             return
         with _located_in(self._source):
             if problems := [*context.unused_values(), *option_problems(context)]:

@@ -1,4 +1,4 @@
-"""A Keystone for a test session: the real one, under uwsgi, from the environment that STACKLOOM_KEYSTONE_VENV names."""
+"""A Keystone for a test session: the real one, under uwsgi."""
 
 from __future__ import annotations
 
@@ -16,10 +16,8 @@ from keystoneauth1.adapter import Adapter
 from keystoneauth1.identity import v3
 from keystoneauth1.session import Session
 
-from tests.real.parts import absent
+from tests.real.openstack import environment
 from tests.real.servers import LOOPBACK, free_port, run_checked, served
-
-VENV = "STACKLOOM_KEYSTONE_VENV"
 
 CONF = """
 [DEFAULT]
@@ -77,7 +75,7 @@ class KeystoneServer:
 @contextmanager
 def keystone_server(directory: Path) -> Iterator[KeystoneServer]:
     """A Keystone with nothing in it but its administrator; it takes two wrong passwords in an hour, and no more."""
-    venv = os.environ.get(VENV) or absent(f"{VENV} does not name a Python environment with keystone and pyuwsgi")
+    venv = environment()
     conf, port, password = directory / "keystone.conf", free_port(), secrets.token_urlsafe(12)
     conf.write_text(CONF.format(directory=directory))
     (directory / "keys").mkdir(mode=0o700)

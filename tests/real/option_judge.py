@@ -1,7 +1,7 @@
 """Judge a file of oslo.config as its service does: run in the environment of the service, with the service's own objects.
 
-``option_judge.py FILE NAMESPACE...`` prints a line for all that the service would pass over, not take, or not take for long. The
-variables ``OS_<GROUP>__<OPTION>`` that are set must each name an option.
+``option_judge.py FILE [SECTION=GROUP...] NAMESPACE...`` prints a line for all that the service would pass over, not take, or not
+take for long. A SECTION has the options of a GROUP. The variables ``OS_<GROUP>__<OPTION>`` that are set must each name an option.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from keystoneauth1 import loading
 from oslo_config import cfg, generator  # type: ignore[import-not-found]
 
 
-def main(file: str, *namespaces: str) -> None:
+def main(file: str, *words: str) -> None:
     """Print what is wrong."""
+    sections = dict(word.split("=") for word in words if "=" in word)
+    namespaces = [word for word in words if "=" not in word]
     conf = cfg.ConfigOpts()
     conf(["--config-file", file], project="judge", default_config_dirs=[])
     known: dict[tuple[str, str], Any] = {}
@@ -25,6 +27,8 @@ def main(file: str, *namespaces: str) -> None:
         for group, options in listed:
             name = str(getattr(group, "name", group) or "DEFAULT")
             known |= {(name, option.dest): option for option in options}
+    for section, like in sections.items():
+        known |= {(section, name): option for (group, name), option in known.items() if group == like}
     given = _given(file)
     for group in {group for group, name in known if name == "auth_type"}:
         how = given.get((group, "auth_type"), ["password"])[0]

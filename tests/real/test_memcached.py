@@ -17,7 +17,7 @@ import pytest
 from stackloom.infra.memcached import MEMCACHED
 from tests.core.constructs.conftest import Built
 from tests.core.infra.built import built
-from tests.real.keystone import VENV
+from tests.real.openstack import environment
 from tests.real.parts import absent
 from tests.real.servers import LOOPBACK, free_port
 
@@ -172,9 +172,8 @@ def test_full_of_items_and_connections_it_stays_below_the_pods_limit(manifest: B
 
 def tokens(directory: Path, servers: Sequence[str], what: str, key: str = "one") -> dict[str, float]:
     """Keep thirty tokens, or look them up, as a service of its own with this key."""
-    venv = os.environ.get(VENV) or absent(f"{VENV} does not name a Python environment with keystone")
     (directory / "nova.conf").write_text(CONF.format(servers=",".join(servers)))
-    command = [f"{venv}/bin/python", "-W", "ignore", "-c", TOKENS, str(directory / "nova.conf"), what]
+    command = [f"{environment()}/bin/python", "-W", "ignore", "-c", TOKENS, str(directory / "nova.conf"), what]
     done = subprocess.run(command, env={SECRET: key} if key else {}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])

@@ -2,60 +2,83 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.real.keystone import VENV
-from tests.real.parts import absent
+from stackloom import Service
+from stackloom.oslo.check import sections_like
+from tests.bad_inputs import built_in_services
+from tests.real.openstack import environment
 
 pytestmark = pytest.mark.real
 
 PROJECT = Path(__file__).parents[2]
-# The file, as the schemas call it; the component; and the variable that names the environment of its service.
-FILES = [("keystone", "keystone", VENV)]
+NAMESPACES: dict[str, list[str]] = tomllib.loads((PROJECT / "scripts" / "option_files.toml").read_text())
+SERVICES = [s for s in built_in_services() if s.schemas and (PROJECT / "dist" / s.name).exists()]
 
 
-def judged(tmp_path: Path, environment: str, schema: str, text: str, variables: Mapping[str, str]) -> list[str]:
-    """What the service itself says of a file and of variables."""
-    if not os.environ.get(environment):
-        absent(f"no {schema}: {environment} names no environment")
+def judged(
+    tmp_path: Path, schemas: Sequence[str], text: str, variables: Mapping[str, str], sections: Mapping[str, str] | None = None
+) -> list[str]:
+    """What the services themselves say of a file, some of whose sections have the options of others, and of variables."""
     file = tmp_path / "service.conf"
     file.write_text(text)
-    namespaces = tomllib.loads((PROJECT / "scripts" / "option_files.toml").read_text())[schema]
-    judge = [f"{os.environ[environment]}/bin/python", "-P", "-W", "ignore", str(PROJECT / "tests" / "real" / "option_judge.py")]
-    done = subprocess.run([*judge, str(file), *namespaces], env=variables, capture_output=True, text=True, check=False)
+    namespaces = dict.fromkeys(namespace for schema in schemas for namespace in NAMESPACES[schema])
+    like = [f"{section}={group}" for section, group in (sections or {}).items()]
+    judge = [f"{environment()}/bin/python", "-P", "-W", "ignore", str(PROJECT / "tests" / "real" / "option_judge.py"), str(file)]
+    done = subprocess.run([*judge, *like, *namespaces], env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
 
-def dist(component: str) -> tuple[dict[str, str], set[str]]:
-    """The files of a component's ConfigMap, and the names of the variables of all its containers."""
-    folder = PROJECT / "dist" / component
-    files = yaml.safe_load((folder / f"ConfigMap.{component}-etc.yaml").read_text())["data"]
-    bodies = [yaml.safe_load(path.read_text()) for path in folder.glob("*.yaml")]
+def written(service: Service) -> dict[str, str]:
+    """The files of a service's ConfigMap by key."""
+    file = PROJECT / "dist" / service.name / f"ConfigMap.{service.name}-etc.yaml"
+    found: dict[str, str] = yaml.safe_load(file.read_text())["data"] if file.exists() else {}
+    return found
+
+
+def variables_of(service: Service) -> set[str]:
+    """The variables of all containers of a service that set an option."""
+    bodies = [yaml.safe_load(path.read_text()) for path in (PROJECT / "dist" / service.name).glob("*.yaml")]
     templates = [b["spec"].get("jobTemplate", b)["spec"].get("template", {}) for b in bodies if "spec" in b]
     containers = [c for t in templates for c in t.get("spec", {}).get("containers", [])]
-    return files, {e["name"] for c in containers for e in c.get("env", [])}
+    names = {e["name"] for c in containers for e in c.get("env", [])}
+    return {name for name in names if name.startswith("OS_") and "__" in name}
 
 
-@pytest.mark.parametrize(("schema", "component", "environment"), FILES)
-def test_the_service_itself_finds_nothing_wrong(schema: str, component: str, environment: str, tmp_path: Path) -> None:
-    files, variables = dist(component)
-    options = {name: "1" for name in variables if name.startswith("OS_") and "__" in name}
-    assert options
-    assert judged(tmp_path, environment, schema, files[f"{schema}.conf"], options) == []
+@pytest.mark.parametrize("service", SERVICES, ids=lambda s: s.name)
+def test_the_service_itself_finds_nothing_wrong(service: Service, tmp_path: Path) -> None:
+    texts = written(service)
+    schemas = {file.name: file.schema or file.name for file in service.conf_files.values()}
+    for file in service.conf_files.values():
+        for text in (texts[key] for key in texts if key.startswith((f"{file.name}.", f"{file.name}-")) and key.endswith(".conf")):
+            named = sections_like(file.sections, sections_of(text))
+            assert judged(tmp_path, [schemas[file.name]], text, {}, named) == []
+    assert judged(tmp_path, list(schemas.values()), "", dict.fromkeys(variables_of(service), "1")) == []
+
+
+def sections_of(text: str) -> dict[str, dict[str, str]]:
+    """The options of a file as they stand there."""
+    found: dict[str, dict[str, str]] = {}
+    for line in text.splitlines():
+        if line.startswith("["):
+            options = found.setdefault(line.strip("[]"), {})
+        elif " = " in line and not line.startswith(" "):
+            name, _, value = line.partition(" = ")
+            options[name] = value
+    return found
 
 
 def test_the_judge_sees_what_is_wrong(tmp_path: Path) -> None:
     text = "[token]\nexpiration = -1\nfoo = 1\n[tokn]\na = 1\n[DEFAULT]\ndebug = maybe\n"
     variables = {"OS_DATABASE__CONNECTION": "x", "OS_FOO__BAR": "1", "OS_CACHE__BACKEND_ARGUMENT": "a"}
-    said = judged(tmp_path, VENV, "keystone", text, variables)
+    said = judged(tmp_path, ["keystone"], text, variables)
     assert {line.partition(": ")[0]: line.partition(": ")[2].partition(":")[0] for line in said} == {
         "[token] expiration": "bad",
         "[token] foo": "unknown",

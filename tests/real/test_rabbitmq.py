@@ -27,8 +27,7 @@ from pika.exceptions import (
 from stackloom.constructs.access import bus_options
 from tests.core.infra.brokers import build_broker
 from tests.real.certificates import Authority
-from tests.real.keystone import VENV
-from tests.real.parts import absent
+from tests.real.openstack import environment
 from tests.real.programs.running import finished
 from tests.real.rabbitmq import BrokerPod, broker_pod, soon
 from tests.real.servers import LOOPBACK
@@ -162,11 +161,11 @@ def test_a_durable_message_survives_a_kill_and_a_restart(nova: BrokerPod, kind: 
 @pytest.fixture
 def service(nova: BrokerPod, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A service of OpenStack on its bus; it answers each number with its double."""
-    venv = os.environ.get(VENV) or absent(f"{VENV} does not name a Python environment with oslo.messaging")
+    python = f"{environment()}/bin/python"
     options = "".join(f"{name} = {value}\n" for name, value in bus_options().items())
     (tmp_path / "conf").write_text(f"[oslo_messaging_rabbit]\n{options}")
     url = f"rabbit://nova:{nova.passwords['nova']}@{LOOPBACK}:{nova.port('amqp')}/nova"
-    command = [f"{venv}/bin/python", "-W", "ignore", str(Path(__file__).with_name("rpc_service.py")), str(tmp_path / "conf"), url]
+    command = [python, "-W", "ignore", str(Path(__file__).with_name("rpc_service.py")), str(tmp_path / "conf"), url]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         assert process.stdout.readline() == "serving\n"

@@ -220,6 +220,7 @@ class ServiceContext:
     coordination_files = word(coordination.coordination_files)
     coordination_url = word(coordination.coordination_url)
     oslo_config = word(options.oslo_config)
+    paste = word(options.paste)
     memcached_servers = word(access.memcached_servers)
 
     # -- Vocabulary ----------------------------------------------------------------------------------------------------

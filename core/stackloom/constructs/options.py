@@ -15,7 +15,7 @@ from stackloom.fields import ValueFrom
 from stackloom.manifests.files import ConfigFile
 from stackloom.model.credential import SecretKey
 from stackloom.oslo.check import Finding, check, sections_like
-from stackloom.oslo.files import logging_conf, policy_yaml
+from stackloom.oslo.files import logging_conf, paste_ini, policy_yaml
 from stackloom.oslo.ini import Multi, Option, Sections, merge, render
 from stackloom.oslo.renamed import as_called_in
 from stackloom.oslo.schema import OptionFile, exists, schema_of
@@ -81,6 +81,15 @@ def oslo_config(
         ctx.file(f"{directory}/logging.conf", logging_conf(ctx.log_level)),
         ctx.file(f"{directory}/policy.yaml", policy_yaml(ctx.deployment.policies_of(ctx.service))),
     )
+
+
+def paste(ctx: ServiceContext, filename: str, sections: Mapping[str, Mapping[str, str | Sequence[str]]]) -> ConfigFile:
+    """A paste.deploy file under ``/etc/<service>/``: which filters stand before an application.
+
+    A pipeline may be a list; ``audit`` in it stays where the deployment wants audit notifications, and brings its own section.
+    """
+    audited = ctx.deployment.spec.features.logging.cadf.enabled
+    return ctx.file(f"/etc/{ctx.name}/{filename}", paste_ini(sections, service=ctx.name, audited=audited))
 
 
 def _known_to(known: OptionFile, common: Sections) -> Sections:

@@ -1,8 +1,8 @@
-"""The files that every OpenStack service needs beside its own configuration: logging, policy, uWSGI."""
+"""The files that OpenStack services need beside their own configuration: logging, policy, uWSGI, paste."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import yaml
 
@@ -83,3 +83,25 @@ def uwsgi_ini(*, module: str, port: int, name: str, processes: int, extra: Mappi
         **(extra or {}),
     }
     return "[uwsgi]\n" + "".join(f"{key} = {value}\n" for key, value in options.items())
+
+
+AUDIT = "audit"
+# Where the published images have what pycadf installs: the meaning of each path of an API.
+_AUDIT_MAPS = "/var/lib/openstack/etc/pycadf"
+
+
+def paste_ini(sections: Mapping[str, Mapping[str, str | Sequence[str]]], *, service: str, audited: bool) -> str:
+    """A paste.deploy file: pipelines may be lists, in which ``audit`` stands for what tells of each call in the CADF format."""
+    audit_filter = {
+        "paste.filter_factory": "keystonemiddleware.audit:filter_factory",
+        "audit_map_file": f"{_AUDIT_MAPS}/{service}_api_audit_map.conf",
+    }
+    blocks = []
+    for name, options in {**sections, **({f"filter:{AUDIT}": audit_filter} if audited else {})}.items():
+        lines = [f"{key} = {_piped(value, audited=audited)}" for key, value in options.items()]
+        blocks.append("\n".join([f"[{name}]", *lines]) + "\n")
+    return "\n".join(blocks)
+
+
+def _piped(value: str | Sequence[str], *, audited: bool) -> str:
+    return value if isinstance(value, str) else " ".join(word for word in value if audited or word != AUDIT)

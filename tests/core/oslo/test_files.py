@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from stackloom.oslo.files import logging_conf, policy_yaml, uwsgi_ini
+from stackloom.oslo.files import logging_conf, paste_ini, policy_yaml, uwsgi_ini
 
 
 def test_python_takes_the_logging_configuration(tmp_path: Path):
@@ -54,3 +54,12 @@ def test_options_of_uwsgi_can_be_added_and_replaced():
     assert "buffer-size = 1\n" in text
     assert "threads = 2\n" in text
     assert text.count("buffer-size") == 1
+
+
+def test_the_audit_filter_stands_in_a_pipeline_where_calls_are_audited():
+    pipeline = {"pipeline:main": {"pipeline": ["authtoken", "audit", "app"]}}
+    assert paste_ini(pipeline, service="glance", audited=False) == "[pipeline:main]\npipeline = authtoken app\n"
+    parser = configparser.RawConfigParser()
+    parser.read_string(paste_ini(pipeline, service="glance", audited=True))
+    assert parser["pipeline:main"]["pipeline"] == "authtoken audit app"
+    assert parser["filter:audit"]["audit_map_file"].endswith("/glance_api_audit_map.conf")

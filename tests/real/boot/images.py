@@ -12,8 +12,7 @@ import pymysql
 
 from tests.real.boot.substitutions import repository
 from tests.real.cluster import Object
-from tests.real.keystone import VENV
-from tests.real.parts import absent
+from tests.real.openstack import environment
 
 DEBIAN = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
 PYTHON_PACKAGES = "/opt/packages"
@@ -42,7 +41,7 @@ def image_of(container: Object, images: Mapping[str, Image]) -> Image:
 
 def local_images() -> dict[str, Image]:
     """The images, by the last part of their names. The test ends here where something is not installed."""
-    venv = Path(os.environ.get(VENV) or absent(f"{VENV} does not name a Python environment with keystone and pyuwsgi"))
+    venv = environment()
     openstack = Image(path=(f"{venv}/bin", *DEBIAN), users={"keystone": 42424}, trees=_trees(venv))
     return {
         "keystone": openstack,
