@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from stackloom import checks, images, incluster, publish
 from stackloom.attribution import attributed, blaming, collecting
+from stackloom.constructs import tls_proxy
 from stackloom.constructs.component import Component, body_of, manifest_text, new_app, outline, validate
 from stackloom.constructs.context import ServiceContext
 from stackloom.constructs.options import option_problems
@@ -245,7 +246,7 @@ class Cloud:
         )
         self._contexts[service.name] = context
         service.build(context)
-        if not component.manifests:  # the deployment has it from elsewhere, or chose another of its kind
+        if not (component.manifests or context.credentials or context.config_files):  # it is not for this deployment
             return
         with _located_in(self._source):
             if problems := [*context.unused_values(), *option_problems(context)]:
@@ -265,6 +266,7 @@ class Cloud:
         settings = self.deployment.spec.features.network_policies
         pods = {name: self.components[name].pods() for name in self._contexts}
         on_nodes = {name for name, found in pods.items() if any(pod.get("hostNetwork") for pod in found)}
+        behind_tls = {name for name, found in pods.items() if any(map(tls_proxy.has_proxy, found))}
         for name, context in self._contexts.items():
             if settings.enabled and pods[name]:
                 policy = service_policy(
@@ -277,6 +279,7 @@ class Cloud:
                     monitored_ports=context.monitored_ports,
                     monitoring=settings.monitoring_namespace,
                     on_nodes=on_nodes,
+                    behind_tls=behind_tls,
                     node_networks=settings.node_networks,
                 )
                 context.component.add(policy)

@@ -23,6 +23,10 @@ def openstack_image(project: str) -> Image:
 TOOLBOX = openstack_image("openstack-client")
 # Python alone, for the core's programs beside infrastructure, which an upgrade of OpenStack does not restart.
 PYTHON = Image("docker.io/library/python", "3.13-slim-bookworm")
+# What ends TLS in the Pods of APIs.
+TLS_PROXY = Image("docker.io/library/haproxy", "3.2")
+# The core's own images by the role under which any service may ask for them.
+ROLES: Mapping[str, Image] = {"toolbox": TOOLBOX, "python": PYTHON, "tls-proxy": TLS_PROXY}
 
 
 def registry_and_path(reference: str) -> tuple[str, str]:

@@ -64,7 +64,7 @@ BUILDS = {
     ),
     "an image that is not declared": (
         "ctx.image('zun')",
-        "the service 'zun' has no image for the role 'zun'. Known: python, toolbox",
+        "the service 'zun' has no image for the role 'zun'. Known: python, tls-proxy, toolbox",
     ),
     "a file that is not declared": (
         "ctx.oslo_config('zun.conf', {})",
@@ -172,7 +172,7 @@ def test_a_secret_that_is_made_already_names_the_second_plugin(workplace: Path, 
     assert problems(workplace, "container") == [BROKEN + what]
 
 
-def test_a_service_without_a_pod_is_no_mistake(workplace: Path, distributions: Distributions) -> None:
+def test_a_service_that_builds_nothing_is_no_mistake_and_has_no_folder(workplace: Path, distributions: Distributions) -> None:
     distributions.add(zun())
     made(workplace, "container").synth()
-    assert [file.name for file in (workplace / "dist/zun").iterdir()] == ["ServiceAccount.zun.yaml"]
+    assert not (workplace / "dist/zun").exists()

@@ -277,7 +277,7 @@ def test_the_api_runs_under_apache_after_its_providers_are_described(workplace: 
     )
     made = manifests(workplace, providers(okta=okta))
     pod = made["Deployment/keystone-api"]["spec"]["template"]["spec"]
-    (api,) = pod["containers"]
+    api, _ = pod["containers"]
     step = next(c for c in pod["initContainers"] if c["name"] == "step-1")
     assert api["command"] == ["apache2", "-DFOREGROUND", "-f", "/etc/keystone/apache.conf"]
     assert step["command"][1:] == ["/opt/stackloom/programs/oidc_metadata.py", "/etc/keystone/oidc-metadata.json"]

@@ -73,7 +73,7 @@ def test_an_option_from_a_secret_reaches_the_containers_that_read_the_file(manif
     values = {"conf": {"keystone": {"ldap": {"password": reference}}}}
     made = {f"{o.kind}/{o.name}": o.body for o in manifests(cloud(services={"identity": {"keystone": {"values": values}}}))}
     assert "[ldap]" not in made["ConfigMap/keystone-etc"]["data"]["keystone.conf"]
-    (container,) = made["Deployment/keystone-api"]["spec"]["template"]["spec"]["containers"]
+    container, _ = made["Deployment/keystone-api"]["spec"]["template"]["spec"]["containers"]
     source = {"secretKeyRef": {"name": "directory", "key": "password"}}
     assert {"name": "OS_LDAP__PASSWORD", "valueFrom": source} in container["env"]
 

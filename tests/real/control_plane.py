@@ -33,10 +33,14 @@ class ControlPlaneError(Exception):
 
 
 class ControlPlane:
-    """One etcd and one kube-apiserver. ``directory`` takes their data, certificates and logs; it must not outlive its use."""
+    """One etcd and one kube-apiserver, which answers at ``address``.
 
-    def __init__(self, assets: Path, directory: Path) -> None:
+    ``directory`` takes their data, certificates and logs; it must not outlive its use.
+    """
+
+    def __init__(self, assets: Path, directory: Path, *, address: str = LOOPBACK) -> None:
         self.directory = directory
+        self.address = address
         self.kubeconfig = directory / "kubeconfig"
         self.assets = assets
         self._authority = Authority(directory)
@@ -103,11 +107,11 @@ class ControlPlane:
         ]
 
     def _api_flags(self) -> list[str]:
-        names = ("localhost", LOOPBACK, KUBERNETES_SERVICE, "kubernetes", "kubernetes.default.svc")
+        names = ("localhost", self.address, KUBERNETES_SERVICE, "kubernetes", "kubernetes.default.svc")
         certificate, key = self._authority.issue("apiserver", "kube-apiserver", addresses=names)
         return [
             f"--etcd-servers=http://{LOOPBACK}:{self._ports['etcd']}",
-            f"--bind-address={LOOPBACK}",
+            f"--bind-address={self.address}",
             f"--secure-port={self._ports['api']}",
             f"--advertise-address={ADVERTISED}",
             f"--cert-dir={self.directory}",
@@ -143,7 +147,7 @@ class ControlPlane:
                 if ended := next((name for name, process in self._running.items() if process.poll() is not None), None):
                     raise ControlPlaneError(f"{ended} ended while starting:\n{self._last_lines(ended)}")
                 try:
-                    if pool.request("GET", f"https://{LOOPBACK}:{self._ports['api']}/readyz").status == 200:
+                    if pool.request("GET", f"https://{self.address}:{self._ports['api']}/readyz").status == 200:
                         return
                 except urllib3.exceptions.HTTPError:
                     pass
@@ -155,7 +159,10 @@ class ControlPlane:
 
     def _write_kubeconfig(self) -> None:
         certificate, key = self._authority.issue("admin", "admin", group="system:masters")
-        server = {"server": f"https://{LOOPBACK}:{self._ports['api']}", "certificate-authority": str(self._authority.certificate)}
+        server = {
+            "server": f"https://{self.address}:{self._ports['api']}",
+            "certificate-authority": str(self._authority.certificate),
+        }
         config = {
             "apiVersion": "v1",
             "kind": "Config",

@@ -129,7 +129,6 @@ def what_is_not_run_is_named_with_its_reason(node: Node) -> None:
     named = {w["metadata"]["name"] for w in node.controllers.workloads} - {p.owner for p in node.pods.values()}
     assert {name.partition("-control")[0] for name in named} == {
         "image-cache",
-        "ingress",
         "local-volume-provisioner",
         "mariadb-exporter",
     }

@@ -172,6 +172,13 @@ def _gateway(o: Output) -> Iterator[Reference]:
             yield _gateway_reference(o, f"spec.listeners[{i}].tls.certificateRefs[{j}]", certificate, "Secret")
 
 
+def _backend_tls(o: Output) -> Iterator[Reference]:
+    for i, target in each(at(o.body, "spec"), "targetRefs"):
+        yield _gateway_reference(o, f"spec.targetRefs[{i}]", target, "Service")
+    for i, authority in each(at(o.body, "spec", "validation"), "caCertificateRefs"):
+        yield _gateway_reference(o, f"spec.validation.caCertificateRefs[{i}]", authority, "ConfigMap")
+
+
 def _gateway_reference(o: Output, field: str, ref: dict[str, Any], default_kind: str) -> Reference:
     kind = text(ref, "kind") or default_kind
     port = str(ref.get("port", "")) if kind == "Service" else ""
@@ -248,6 +255,7 @@ _BY_KIND: Mapping[str, Callable[[Output], Iterator[Reference]]] = {
     "GRPCRoute": _route,
     "Gateway": _gateway,
     "HTTPRoute": _route,
+    "BackendTLSPolicy": _backend_tls,
     "HorizontalPodAutoscaler": _autoscaler,
     "Ingress": _ingress,
     "Issuer": _issuer,

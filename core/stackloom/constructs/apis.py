@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
+from stackloom.constructs import tls_proxy
 from stackloom.constructs.part import Part, flat
 from stackloom.constructs.routes import route
 from stackloom.constructs.running import Running, container_of, pod_of
@@ -54,6 +55,9 @@ class ApiDeployment(Part):
             ini = ctx.file(path, uwsgi_ini(module=wsgi, port=served.port, name=served.service, processes=processes))
             running["config"] = [*flat(running.get("config", ())), ini]
             command = ["uwsgi", "--ini", path]
+        proxied = served.public is not None and tls_proxy.is_used(ctx.deployment)
+        if proxied:
+            running["sidecars"] = [*running.get("sidecars", ()), tls_proxy.proxy(ctx, served)]
         count = ctx.replicas(role, replicas)
         gate = ctx.gate(running.get("needs"), running.get("after", ()))
         usual = Resources(memory="512Mi", memory_limit="2Gi")
@@ -65,8 +69,12 @@ class ApiDeployment(Part):
         )
         pod = replace(pod_of(ctx, container, running, gate=gate), spread=count > 1)
         self.put(deployment(who, pod, replicas=count, deadline_seconds=ctx.rollout_deadline), gate=gate)
-        self.put(service(who, {served.name: served.port}))
+        ports = {served.name: served.port, **({tls_proxy.PORT_NAME: tls_proxy.PORT} if proxied else {})}
+        body = service(who, ports)
+        if proxied:
+            tls_proxy.trusted_by_traefik(body)
+        self.put(body)
         self.put_budget(who, count)
-        for body in route(ctx, who, served) if served.public else ():
+        for body in route(ctx, who, served, proxied=proxied) if served.public else ():
             self.put(body)
         self.awaited = Gate(services=(served.service,))

@@ -124,8 +124,8 @@ class ServiceContext:
             )
 
     def image(self, role: str) -> str:
-        """The image of a role of this service, or of the core's ``toolbox`` and ``python``."""
-        known: Mapping[str, Image] = {"toolbox": images.TOOLBOX, "python": images.PYTHON, **self.service.images}
+        """The image of a role of this service, or of one of the core's (``toolbox``, ``python``, ``tls-proxy``)."""
+        known: Mapping[str, Image] = {**images.ROLES, **self.service.images}
         if role not in known:
             raise StackloomError(
                 Problem(f"the service {self.name!r} has no image for the role {role!r}", did_you_mean(role, known))

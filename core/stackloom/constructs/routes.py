@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stackloom.constructs import tls_proxy
 from stackloom.manifests.objects import http_route, ingress, network_policy
 from stackloom.manifests.workloads import Body, Identity
 from stackloom.model.service import Endpoint
@@ -44,34 +45,38 @@ def existing_objects(deployment: OpenStackDeployment) -> dict[str, list[str]]:
     return found
 
 
-def route(ctx: ServiceContext, who: Identity, endpoint: Endpoint) -> list[Body]:
-    """What leads the users of ``endpoint``, which is public, to the Pods of ``who`` behind it."""
+def route(ctx: ServiceContext, who: Identity, endpoint: Endpoint, *, proxied: bool = False) -> list[Body]:
+    """What leads the users of ``endpoint``, which is public, to the Pods of ``who`` behind it, or to the TLS proxies in them."""
     chosen = ctx.deployment.spec.features.ingress
-    bodies = [_gateway_route(ctx, who, endpoint) if chosen.routes == "gateway" else _ingress(ctx, who, endpoint)]
+    name, number = (tls_proxy.PORT_NAME, tls_proxy.PORT) if proxied else (endpoint.name, endpoint.port)
+    if chosen.routes == "gateway":
+        bodies = [_gateway_route(ctx, who, endpoint, number), *([tls_proxy.trusted_by_gateway(ctx, who)] if proxied else [])]
+    else:
+        bodies = [_ingress(ctx, who, endpoint, name)]
     if chosen.existing and ctx.deployment.spec.features.network_policies.enabled:
         bodies.append(_let_in(who, endpoint, chosen.existing.namespace))
     return bodies
 
 
-def _ingress(ctx: ServiceContext, who: Identity, endpoint: Endpoint) -> Body:
+def _ingress(ctx: ServiceContext, who: Identity, endpoint: Endpoint, port: str) -> Body:
     existing = ctx.deployment.spec.features.ingress.existing
     return ingress(
         who,
         host=ctx.public_host(endpoint),
         service=endpoint.service,
-        port=endpoint.name,
+        port=port,
         ingress_class=existing.ingress_class if existing and existing.ingress_class else class_name(ctx.deployment),
         tls_secret=PUBLIC_TLS_SECRET,
     )
 
 
-def _gateway_route(ctx: ServiceContext, who: Identity, endpoint: Endpoint) -> Body:
+def _gateway_route(ctx: ServiceContext, who: Identity, endpoint: Endpoint, port: int) -> Body:
     existing = ctx.deployment.spec.features.ingress.existing
     parent = {"name": GATEWAY, "sectionName": LISTENER}
     if existing and existing.gateway:
         parent = {"name": existing.gateway.name, "namespace": existing.gateway.namespace}
         parent |= {"sectionName": existing.gateway.listener} if existing.gateway.listener else {}
-    return http_route(who, host=ctx.public_host(endpoint), service=endpoint.service, port=endpoint.port, parent=parent)
+    return http_route(who, host=ctx.public_host(endpoint), service=endpoint.service, port=port, parent=parent)
 
 
 def _let_in(who: Identity, endpoint: Endpoint, namespace: str) -> Body:

@@ -10,8 +10,10 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from stackloom.constructs import tls_proxy
 from stackloom.constructs.routes import PUBLIC_TLS_SECRET, public_hosts
 from stackloom.fields import ValueFrom
+from stackloom.graph import INGRESS
 from stackloom.infra.network import api_client_policy
 from stackloom.manifests import objects
 from stackloom.manifests.files import ConfigFile
@@ -31,15 +33,23 @@ _PUBLIC_AUTHORITY = "openstack-public-authority"
 
 
 def cloud_credentials(deployment: OpenStackDeployment) -> list[Credential]:
-    """What belongs to the cloud as a whole: the database's administrator, the certificate of the public endpoints."""
+    """What belongs to the cloud as a whole: the database's administrator, certificates, and whom to trust behind the ingress."""
     return [
         *_public_certificate(deployment),
+        *(_internal_authority() if tls_proxy.is_used(deployment) else ()),
         Credential(
             name="mariadb-admin",
             keys={"username": Value.constant("root"), "password": Value.password()},
             readers=frozenset({"mariadb", "task:database"}),
         ),
     ]
+
+
+def _internal_authority() -> Iterator[Credential]:
+    """The authority of the APIs' own certificates, and its certificate alone for those who check them."""
+    yield Credential(name=tls_proxy.AUTHORITY, keys=authority_keys("APIs"), readers=frozenset())
+    trusted = {"ca.crt": Value.copied(tls_proxy.AUTHORITY, "ca.crt")}
+    yield Credential(name=tls_proxy.TRUSTED, keys=trusted, readers=frozenset({INGRESS}))
 
 
 def _public_certificate(deployment: OpenStackDeployment) -> Iterator[Credential]:

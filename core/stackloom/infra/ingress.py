@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from stackloom.constructs import tls_proxy
 from stackloom.constructs.routes import GATEWAY, LISTENER, PUBLIC_TLS_SECRET, class_name
 from stackloom.errors import Problem
 from stackloom.manifests import cluster, objects
+from stackloom.manifests.files import ConfigFile, SecretFile
 from stackloom.manifests.pod import Probes, Resources
 from stackloom.manifests.workloads import Body, Identity
 from stackloom.model.image import Image
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from stackloom.spec.deployment import OpenStackDeployment
 
 _HTTP, _HTTPS, _METRICS = 8000, 8443, 9100
-_CONFIG = "/etc/traefik/traefik.yml"
+_CONFIG, _INSIDE, _TRUSTED = "/etc/traefik/traefik.yml", "/etc/traefik/inside.yml", "/etc/traefik/trusted/ca.crt"
 _UID = 65532
 # On SIGTERM Traefik goes on accepting while load balancers look away, then lets requests end; then the kubelet kills it.
 _ACCEPT_SECONDS, _END_SECONDS, _GRACE_SECONDS = 15, 270, 300
@@ -50,7 +52,11 @@ _NAMESPACE_RULES: Mapping[str, list[Body]] = {
             "resources": ["gateways", "httproutes", "grpcroutes", "tlsroutes", "referencegrants", "backendtlspolicies"],
             "verbs": _WATCH,
         },
-        {"apiGroups": [_GATEWAY_GROUP], "resources": ["gateways/status", "httproutes/status"], "verbs": ["update"]},
+        {
+            "apiGroups": [_GATEWAY_GROUP],
+            "resources": ["gateways/status", "httproutes/status", "backendtlspolicies/status"],
+            "verbs": ["update"],
+        },
     ],
 }
 
@@ -116,7 +122,7 @@ def build(ctx: ServiceContext) -> None:
         role_of_nodes=NodeRole.CONTROL_PLANE,
         image="traefik",
         command=["traefik", f"--configFile={_CONFIG}"],
-        config=[config],
+        config=[config, *_inside(ctx)],
         ports={"http": _HTTP, "https": _HTTPS, "metrics": _METRICS},
         host_ports=chosen.host_ports.model_dump() if chosen.expose == "host-ports" else {},
         probes=Probes(path="/ping", port="metrics", startup_seconds=60),
@@ -126,6 +132,15 @@ def build(ctx: ServiceContext) -> None:
         grace_seconds=_GRACE_SECONDS,
     )
     ctx.allow_ingress(_HTTP, _HTTPS)
+
+
+def _inside(ctx: ServiceContext) -> list[ConfigFile | SecretFile]:
+    """How Traefik speaks TLS to the APIs' Pods, and whom it trusts there."""
+    if not tls_proxy.is_used(ctx.deployment):
+        return []
+    transport = {"serverName": tls_proxy.server_name(ctx.deployment), "rootCAs": [_TRUSTED]}
+    text = yaml.safe_dump({"http": {"serversTransports": {tls_proxy.TRANSPORT: transport}}}, sort_keys=False)
+    return [ctx.file(_INSIDE, text), SecretFile(_TRUSTED, tls_proxy.TRUSTED, "ca.crt")]
 
 
 def _entry(who: Identity, deployment: OpenStackDeployment) -> Iterator[Body]:
@@ -213,7 +228,7 @@ def _traefik(ctx: ServiceContext) -> dict[str, Any]:
         },
         "ping": {"entryPoint": "metrics"},
         "metrics": {"prometheus": {"entryPoint": "metrics"}},
-        "providers": _provider(ctx.deployment),
+        "providers": {**_provider(ctx.deployment), **_transports(ctx.deployment)},
     }
 
 
@@ -240,6 +255,10 @@ def _provider(deployment: OpenStackDeployment) -> dict[str, Any]:
             "allowEmptyServices": True,
         }
     }
+
+
+def _transports(deployment: OpenStackDeployment) -> dict[str, Any]:
+    return {"file": {"filename": _INSIDE}} if tls_proxy.is_used(deployment) else {}
 
 
 INGRESS = Service(

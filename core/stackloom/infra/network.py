@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
+from stackloom.constructs import tls_proxy
 from stackloom.graph import INGRESS, Graph
 from stackloom.manifests.gate import reaches_api
 from stackloom.manifests.objects import network_policy
@@ -48,22 +49,27 @@ def service_policy(
     monitored_ports: Sequence[int] = (),
     monitoring: str = "",
     on_nodes: AbstractSet[str] = frozenset(),
+    behind_tls: AbstractSet[str] = frozenset(),
     node_networks: Sequence[str] = (),
 ) -> Body:
     """The policy of all Pods of a service.
 
     ``pods`` are their specifications; ``egress_ports`` are open to anywhere, ``open_ports`` from anywhere, ``monitored_ports``
     from the namespace ``monitoring``. ``on_nodes`` names the services with Pods on their node's network, which call with an
-    address of the node: of ``node_networks``, or any where those are not known.
+    address of the node: of ``node_networks``, or any where those are not known. ``behind_tls`` names those whose public endpoints
+    the ingress calls through TLS proxies.
     """
     ports = [e.port for e in service.endpoints]
-    callers = [service.name, *graph.callers(service), *([INGRESS] if any(e.public for e in service.endpoints) else [])]
+    is_public, proxied = any(e.public for e in service.endpoints), service.name in behind_tls
+    callers = [service.name, *graph.callers(service), *([INGRESS] if is_public and not proxied else [])]
     blocks = [{"ipBlock": {"cidr": network}} for network in node_networks]
     ingress: list[Rule] = []
     if ports and not blocks and not on_nodes.isdisjoint(callers):
         ingress.append({"ports": _tcp(ports)})
     elif ports:
         ingress.append({"from": [_pods(callers), *(blocks if not on_nodes.isdisjoint(callers) else ())], "ports": _tcp(ports)})
+    if is_public and proxied:
+        ingress.append({"from": [_pods([INGRESS])], "ports": _tcp([tls_proxy.PORT])})
     if service.peer_ports:
         ingress.append({"from": [_pods([service.name])], "ports": _tcp(service.peer_ports)})
     if monitored_ports:
@@ -72,7 +78,10 @@ def service_policy(
     if open_ports:
         ingress.append({"ports": _tcp(open_ports)})
     by_component: dict[str, list[int]] = {}
-    for component, port in [*graph.callees(service), *((service.name, port) for port in (*ports, *service.peer_ports))]:
+    callees = graph.callees(service)
+    if service.backs == INGRESS:
+        callees = [(component, tls_proxy.PORT if component in behind_tls else port) for component, port in callees]
+    for component, port in [*callees, *((service.name, port) for port in (*ports, *service.peer_ports))]:
         by_component.setdefault(component, []).append(port)
     egress = [{"to": [_pods([component])], "ports": _tcp(numbers)} for component, numbers in sorted(by_component.items())]
     if egress_ports:

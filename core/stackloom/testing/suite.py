@@ -21,7 +21,7 @@ import pytest
 from stackloom.checks.index import LONG_RUNNING, Index, Workload
 from stackloom.constructs.component import manifest_text
 from stackloom.fields import Release, Size
-from stackloom.images import PYTHON, TOOLBOX
+from stackloom.images import ROLES
 from stackloom.infra.offered import with_infrastructure
 from stackloom.model.backend import BACKENDS
 from stackloom.model.output import Output
@@ -157,7 +157,7 @@ class ServiceContract:
         values = {record.type: {record.name: {"values": {"images": images}}}}
         output = synthesis(self.deployment(record, services=values))
         used = {c.body["image"] for w in Index.of(self.of_service(output)).workloads for c in w.containers}
-        assert used <= {*images.values(), *(own.reference("gazpacho") for own in (TOOLBOX, PYTHON))}
+        assert used <= {*images.values(), *(own.reference("gazpacho") for own in ROLES.values())}
 
     def test_pods_wait_where_the_service_requires_something(self, record: Service, workloads: Sequence[Workload]) -> None:
         if record.requires:

@@ -21,7 +21,7 @@ def test_an_ingress_leads_the_host_to_the_service_by_https(build_service: Build)
     assert spec["tls"] == [{"hosts": ["glance.cloud.example.org"], "secretName": "openstack-public-tls"}]
     (rule,) = spec["rules"]
     assert rule["host"] == "glance.cloud.example.org"
-    assert rule["http"]["paths"][0]["backend"]["service"] == {"name": "glance-api", "port": {"name": "api"}}
+    assert rule["http"]["paths"][0]["backend"]["service"] == {"name": "glance-api", "port": {"name": "tls"}}
 
 
 def test_an_http_route_attaches_the_host_to_the_clouds_own_gateway(build_service: Build) -> None:
@@ -30,7 +30,7 @@ def test_an_http_route_attaches_the_host_to_the_clouds_own_gateway(build_service
     spec = made["HTTPRoute/glance-api"]["spec"]
     assert spec["parentRefs"] == [{"name": "openstack", "sectionName": "https"}]
     assert spec["hostnames"] == ["glance.cloud.example.org"]
-    assert spec["rules"][0]["backendRefs"] == [{"name": "glance-api", "port": 9292}]
+    assert spec["rules"][0]["backendRefs"] == [{"name": "glance-api", "port": 8443}]
 
 
 def test_an_existing_controller_gets_the_routes_and_is_let_in(build_service: Build) -> None:

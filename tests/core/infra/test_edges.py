@@ -13,8 +13,8 @@ from stackloom.checks.policies import Policies
 from tests.core.infra.cloud import cloud, plugins
 
 OPEN = [
-    ("ingress/DaemonSet/ingress", "keystone/Deployment/keystone-api", 5000),
-    ("ingress/DaemonSet/ingress", "cinder/Deployment/cinder-api", 8776),
+    ("ingress/DaemonSet/ingress", "keystone/Deployment/keystone-api", 8443),
+    ("ingress/DaemonSet/ingress", "cinder/Deployment/cinder-api", 8443),
     ("cinder/Deployment/cinder-api", "keystone/Deployment/keystone-api", 5000),
     ("cinder/Deployment/cinder-api", "etcd/StatefulSet/etcd-member", 2379),
     ("cinder/Deployment/cinder-api", "rabbitmq-cinder/StatefulSet/rabbitmq-cinder", 5672),
@@ -24,6 +24,8 @@ OPEN = [
     ("etcd/CronJob/etcd-defragment", "etcd/StatefulSet/etcd-member", 2379),
 ]
 SHUT = [
+    ("ingress/DaemonSet/ingress", "keystone/Deployment/keystone-api", 5000),
+    ("cinder/Deployment/cinder-api", "keystone/Deployment/keystone-api", 8443),
     ("keystone/Deployment/keystone-api", "cinder/Deployment/cinder-api", 8776),
     ("keystone/Deployment/keystone-api", "etcd/StatefulSet/etcd-member", 2379),
     ("keystone/Deployment/keystone-api", "rabbitmq-cinder/StatefulSet/rabbitmq-cinder", 5672),

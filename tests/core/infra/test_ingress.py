@@ -124,7 +124,7 @@ def test_it_follows_the_ingresses_of_its_class_in_the_clouds_namespace_alone(tmp
 def test_it_follows_the_routes_of_a_gateway_instead(tmp_path: Path) -> None:
     made = ingress(tmp_path, routes="gateway", expose="load-balancer")
     provider = {"namespaces": ["openstack"], "statusAddress": {"service": {"name": "ingress", "namespace": "openstack"}}}
-    assert config(made)["providers"] == {"kubernetesGateway": provider}
+    assert config(made)["providers"]["kubernetesGateway"] == provider
     assert made["GatewayClass/openstack"]["spec"] == {"controllerName": "traefik.io/gateway-controller"}
     (listener,) = made["Gateway/openstack"]["spec"]["listeners"]
     assert (listener["hostname"], listener["tls"]["certificateRefs"]) == (

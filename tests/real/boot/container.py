@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 from tests.real.boot.images import Image
 from tests.real.boot.resolve import expand
@@ -19,10 +20,8 @@ from tests.real.boot.volumes import Volumes
 from tests.real.cluster import Object
 
 # It ends with the thread that starts it, whatever happens to that; it is process 1 of its own, and sees no mount of others.
+TIED = ("setpriv", "--pdeathsig=KILL", "--")
 APART = (
-    "setpriv",
-    "--pdeathsig=KILL",
-    "--",
     "unshare",
     "--mount",
     "--propagation=private",
@@ -35,7 +34,10 @@ APART = (
 
 @dataclass
 class Container:
-    """One container of a Pod. ``directory`` is its own; ``files`` are laid over its image (target: a file of this machine)."""
+    """One container of a Pod. ``directory`` is its own; ``files`` are laid over its image (target: a file of this machine).
+
+    ``network`` leads to its network namespace; without one it is on the node's.
+    """
 
     body: Object
     pod: Object
@@ -44,6 +46,7 @@ class Container:
     directory: Path
     files: Mapping[str, Path]
     environment: Mapping[str, str]
+    network: str = ""
     started: float = 0.0
     process: subprocess.Popen[bytes] | None = None
     _log: Path = field(init=False)
@@ -71,7 +74,7 @@ class Container:
         box.mkdir(exist_ok=True)
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*APART, "sh", "-ec", self._script(box)],
+                [*TIED, *self._network, *self._apart, "sh", "-ec", self._script(box)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -111,7 +114,17 @@ class Container:
     def run(self, command: Sequence[str], *, timeout: float = 60.0, **env: str) -> subprocess.CompletedProcess[str]:
         """Run a command in it, as ``kubectl exec`` does. LookupError when it does not run."""
         first = self.first_process()
-        inside = ["nsenter", f"--target={first}", "--mount", "--uts", "--pid", "--root", f"--wd=/proc/{first}/root", "--"]
+        inside = [
+            "nsenter",
+            f"--target={first}",
+            "--mount",
+            "--uts",
+            "--pid",
+            "--net",
+            "--root",
+            f"--wd=/proc/{first}/root",
+            "--",
+        ]
         return subprocess.run(
             [*inside, *self._as_user(env), *command],
             stdin=subprocess.DEVNULL,
@@ -120,6 +133,16 @@ class Container:
             timeout=timeout,
             check=False,
         )
+
+    @property
+    def _apart(self) -> list[str]:
+        """With processes of its own, unless its Pod shares those of the node."""
+        shared = self.pod["spec"].get("hostPID")
+        return [word for word in APART if not (shared and word == "--pid")]
+
+    @property
+    def _network(self) -> list[str]:
+        return ["nsenter", f"--net={self.network}", "--"] if self.network else []
 
     def _script(self, box: Path) -> str:
         """What makes the container of the namespaces: its root, over this machine's, and then its user and its program."""
@@ -155,10 +178,8 @@ class Container:
         groups = ",".join(str(number) for number in dict.fromkeys((group, shared)) if number is not None)
         # A change of user forgets with whom a process is to end: it is said again.
         words = ["setpriv", f"--reuid={user}", f"--regid={group or 0}", f"--groups={groups}", "--pdeathsig=KILL"]
-        if self._security("capabilities") == {"drop": ["ALL"]}:
-            words += ["--inh-caps=-all", "--bounding-set=-all"]
-        elif self._security("capabilities"):
-            raise NotImplementedError(f"container {self.name} has capabilities")
+        if not self._security("privileged"):
+            words += self._capabilities()
         if self._security("allowPrivilegeEscalation") is False:
             words.append("--no-new-privs")
         env = {
@@ -169,6 +190,16 @@ class Container:
             **(more or {}),
         }
         return [*words, "--", "env", "-i", *(f"{name}={value}" for name, value in env.items())]
+
+    def _capabilities(self) -> list[str]:
+        """What it keeps of the rights of root."""
+        match self._security("capabilities"):
+            case None:
+                return []
+            case {"drop": ["ALL"], **more}:
+                kept = ",".join(["-all", *(f"+{name.lower()}" for name in cast("list[str]", more.get("add") or []))])
+                return [f"--inh-caps={kept}", f"--bounding-set={kept}"]
+        raise NotImplementedError(f"container {self.name} does not drop all capabilities")
 
     def _security(self, key: str) -> object:
         own, of_pod = self.body.get("securityContext") or {}, self.pod["spec"].get("securityContext") or {}

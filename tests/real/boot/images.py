@@ -10,12 +10,34 @@ from pathlib import Path
 
 import pymysql
 
+from scripts.build_control_plane import assets_directory
 from tests.real.boot.substitutions import repository
 from tests.real.cluster import Object
 from tests.real.openstack import environment
+from tests.real.traefik import require_traefik
 
 DEBIAN = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
 PYTHON_PACKAGES = "/opt/packages"
+VIRTUAL_ENVIRONMENT = "/var/lib/openstack"  # where the published images have the services
+OPENSTACK_UID = 42424
+PROJECTS = (
+    "aodh",
+    "barbican",
+    "ceilometer",
+    "cinder",
+    "designate",
+    "glance",
+    "gnocchi",
+    "heat",
+    "horizon",
+    "keystone",
+    "masakari",
+    "neutron",
+    "nova",
+    "octavia",
+    "placement",
+    "tempest",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +64,13 @@ def image_of(container: Object, images: Mapping[str, Image]) -> Image:
 def local_images() -> dict[str, Image]:
     """The images, by the last part of their names. The test ends here where something is not installed."""
     venv = environment()
-    openstack = Image(path=(f"{venv}/bin", *DEBIAN), users={"keystone": 42424}, trees=_trees(venv))
+    trees = {**_trees(venv), VIRTUAL_ENVIRONMENT: venv}
+    openstack = Image(path=(f"{VIRTUAL_ENVIRONMENT}/bin", *DEBIAN), users=dict.fromkeys(PROJECTS, OPENSTACK_UID), trees=trees)
+    traefik = require_traefik()
+    etcd = assets_directory()
     return {
-        "keystone": openstack,
-        "openstack-client": openstack,  # the toolbox: Keystone stands on all that it needs, and the client is there
+        **dict.fromkeys(PROJECTS, openstack),
+        "openstack-client": openstack,  # the toolbox: the client and its libraries are there
         "python": Image(users={}),  # Debian's Python has, like the image's, the standard library alone
         "mariadb": Image(
             users={"mysql": 999},
@@ -58,6 +83,9 @@ def local_images() -> dict[str, Image]:
             users={"rabbitmq": 999},
             environment={"LANG": "C.UTF-8", "RUNNING_UNDER_SYSTEMD": "true"},  # Debian's start script would change its user
         ),
+        "haproxy": Image(),
+        "traefik": Image(path=(str(traefik),), trees={str(traefik): traefik}),
+        "etcd": Image(path=(str(etcd), *DEBIAN), trees={str(etcd): etcd}),
     }
 
 
@@ -72,6 +100,7 @@ def lacking_programs() -> list[str]:
     """What no container could be started without."""
     path = os.pathsep.join(DEBIAN)
     programs = (
+        "haproxy",
         "mariadbd",
         "mariadb-install-db",
         "memcached",

@@ -18,7 +18,7 @@ from tests.real.boot import table
 from tests.real.boot.container import Container, lacks_rights
 from tests.real.boot.controllers import Controllers
 from tests.real.boot.images import Image, image_of, lacking_programs, local_images
-from tests.real.boot.network import PODS, private_network
+from tests.real.boot.network import NODE, PODS, PodNetwork, forward, lacks_tools, private_network
 from tests.real.boot.pod import Pod, directory_of
 from tests.real.boot.resolve import Sources
 from tests.real.boot.substitutions import NO_PROGRAM, SUBSTITUTIONS, not_run, repository
@@ -53,6 +53,9 @@ class Node:
         )
         self.sources = Sources(self.cluster, self.namespace)
         self._addresses = (str(PODS[number]) for number in itertools.count(10))
+        self._networks: dict[str, PodNetwork] = {}
+        hosts = [rule["host"] for o in self.objects if o["kind"] == "Ingress" for rule in o["spec"]["rules"]]
+        self._public = dict.fromkeys(hosts, NODE)
         self._hosts, self._resolver = self.folder / "hosts", self.folder / "resolv.conf"
         self._resolver.write_text("")
         self._write_hosts({})
@@ -86,6 +89,8 @@ class Node:
         finally:
             for pod in self.pods.values():
                 pod.kill()
+            for network in self._networks.values():
+                network.close()
 
     def _control(self) -> None:
         if time.monotonic() - self._looked >= LOOK_SECONDS:
@@ -108,10 +113,20 @@ class Node:
         self._write_hosts(self.controllers.publish_endpoints(bodies))
 
     def _take(self, body: Object) -> None:
-        address = next(self._addresses)
-        seen = {**body, "status": {**body["status"], "podIP": address}}
-        volumes = Volumes(seen, self.sources, directory_of(self.folder, body) / "volumes", self.folder / "claims")
-        self.pods[body["metadata"]["name"]] = Pod(seen, address, volumes, self._container)
+        name = body["metadata"]["name"]
+        address = NODE if body["spec"].get("hostNetwork") else self._wired(name, body["spec"])
+        seen = {**body, "status": {**body["status"], "podIP": address, "hostIP": NODE}}
+        volumes = Volumes(
+            seen, self.sources, directory_of(self.folder, body) / "volumes", self.folder / "claims", self.folder / "host"
+        )
+        self.pods[name] = Pod(seen, address, volumes, self._container)
+
+    def _wired(self, name: str, spec: Object) -> str:
+        """The address of a new Pod, which has a network of its own now."""
+        network = self._networks[name] = PodNetwork.of(next(self._addresses))
+        for port in (port for container in spec["containers"] for port in container.get("ports") or () if "hostPort" in port):
+            forward(port["hostPort"], network.address, port["containerPort"])
+        return network.address
 
     def _container(self, body: Object, pod: Pod) -> Container | None:
         """A container of a Pod; None where nothing on this machine stands in for its program, which the table says."""
@@ -120,10 +135,11 @@ class Node:
         files = {"/etc/hosts": self._hosts, "/etc/resolv.conf": self._resolver}
         directory = directory_of(self.folder, pod.body) / str(body["name"])
         environment = self.sources.environment(body, pod.body)
-        return Container(body, pod.body, image_of(body, self.images), pod.volumes, directory, files, environment)
+        network = self._networks[pod.name].path if pod.name in self._networks else ""
+        return Container(body, pod.body, image_of(body, self.images), pod.volumes, directory, files, environment, network)
 
     def _write_hosts(self, names: Mapping[str, str]) -> None:
-        lines = "".join(f"{address} {name}\n" for name, address in {"localhost": "127.0.0.1", **names}.items())
+        lines = "".join(f"{address} {name}\n" for name, address in {"localhost": "127.0.0.1", **self._public, **names}.items())
         mode = "r+b" if self._hosts.exists() else "wb"
         with self._hosts.open(mode, buffering=0) as file:
             file.write(lines.encode().ljust(HOSTS_SIZE, b"\n"))
@@ -211,7 +227,7 @@ def booted(objects: list[Object], namespace: str = "openstack") -> Iterator[Node
     with tempfile.TemporaryDirectory(prefix="stackloom-boot-", ignore_cleanup_errors=True) as directory, private_network():
         folder = Path(directory)
         (folder / "control-plane").mkdir()
-        control_plane = ControlPlane(assets_directory(), folder / "control-plane")
+        control_plane = ControlPlane(assets_directory(), folder / "control-plane", address=NODE)
         try:
             control_plane.start()
             cluster = Cluster.from_kubeconfig(control_plane.kubeconfig)
@@ -233,8 +249,10 @@ def _required() -> dict[str, Image]:
         absent(f"no Kubernetes API: no {' and no '.join(lacking)}; run scripts/build_control_plane.py")
     if reason := lacks_rights():
         absent(reason)
+    if tools := lacks_tools():
+        absent(f"{tools} not installed (Debian: iproute2 iptables)")
     if lacking := lacking_programs():
-        absent(f"{', '.join(lacking)} not installed (Debian: mariadb-server galera-4 memcached rabbitmq-server util-linux)")
+        absent(f"{', '.join(lacking)} not installed (Debian: haproxy mariadb-server galera-4 memcached rabbitmq-server util-linux)")
     return local_images()
 
 

@@ -19,7 +19,7 @@ class Substitution:
 
 SUBSTITUTIONS = (
     Substitution("images", "environments of this machine", "there is no container engine; see images.py for each"),
-    Substitution("replicas", "1", "all Pods share one network, where a port is free once"),
+    Substitution("replicas", "1", "two cores: one of each shows that it works"),
     Substitution(
         "period of a probe", "at most 1 s, as many seconds until it fails", "a test waits for results, not for their turn"
     ),
@@ -31,7 +31,6 @@ SUBSTITUTIONS = (
 # By the label `application` of a workload: why it is not started.
 NOT_RUN: Mapping[str, str] = {
     "image-cache": "only pulls images, and there is no container engine",
-    "ingress": "takes ports 80 and 443 of its node; the tests of Traefik run it from its manifest",
     "local-volume-provisioner": "mounts directories of its node, with privileges; claims are directories here",
 }
 

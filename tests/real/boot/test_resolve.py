@@ -40,7 +40,7 @@ def test_fields_of_the_pod_are_found_by_their_paths() -> None:
 def test_a_pod_waits_for_its_secrets_and_sees_a_change_as_a_whole(kubernetes: Cluster, namespace: str, tmp_path: Path) -> None:
     volume = {"name": "keys", "projected": {"sources": [{"secret": {"name": "keys"}}], "defaultMode": 0o440}}
     sources = Sources(kubernetes, namespace)
-    volumes = Volumes(pod(volume), sources, tmp_path, tmp_path)
+    volumes = Volumes(pod(volume), sources, tmp_path, tmp_path, tmp_path / "host")
     sources.look()
     with pytest.raises(NotThereError, match="no Secret keys"):
         volumes.write()

@@ -20,12 +20,13 @@ WRITABLE, OURS, DIRECTORY = 0o2777, 0o3777, 0o2755
 
 @dataclass
 class Volumes:
-    """The volumes of a Pod, below ``directory``; ``claims`` has those that outlive it."""
+    """The volumes of a Pod, below ``directory``; ``claims`` has those that outlive it, ``host`` stands for the node's own."""
 
     pod: Object
     sources: Sources
     directory: Path
     claims: Path
+    host: Path
     _written: dict[str, Files] = field(default_factory=dict)
 
     @property
@@ -58,7 +59,13 @@ class Volumes:
         (volume,) = (v for v in self.pod["spec"]["volumes"] if v["name"] == name)
         if claim := volume.get("persistentVolumeClaim"):
             return self.claims / str(claim["claimName"])
+        if place := volume.get("hostPath"):
+            return self._of_node(Path(place["path"]))
         return self.directory / name
+
+    def _of_node(self, path: Path) -> Path:
+        """Devices and what the kernel shows are this machine's; all else that a node holds begins empty."""
+        return path if path.is_relative_to("/dev") or path.is_relative_to("/sys") else self.host / path.relative_to("/")
 
     def _directory(self, path: Path) -> None:
         if not path.exists():
@@ -70,7 +77,7 @@ class Volumes:
         """The files of a volume that a kubelet writes; None for one that containers write."""
         name = volume["name"]
         ((kind, source),) = ((key, value) for key, value in volume.items() if key != "name")
-        if kind in ("emptyDir", "persistentVolumeClaim"):
+        if kind in ("emptyDir", "persistentVolumeClaim", "hostPath"):
             return None
         if kind == "projected":
             mode = source.get("defaultMode", 0o644)
