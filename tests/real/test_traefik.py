@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from stackloom.constructs.routes import PUBLIC_TLS_SECRET
+from stackloom.constructs.tls_proxy import TRUSTED
 from stackloom.testing.synthesis import Synthesis
 from tests.bad_inputs import patched
 from tests.core.infra.cloud import cloud, plugins
@@ -24,7 +25,7 @@ from tests.real.traefik import Traefik, gateway_definitions, metrics, require_tr
 pytestmark = pytest.mark.real
 
 KEYSTONE, CINDER = "keystone.cloud.example.org", "cinder.cloud.example.org"
-PODS = {"keystone-api": ("192.0.2.11", 5000), "cinder-api": ("192.0.2.12", 8776)}
+PODS = {"keystone-api": ("192.0.2.11", 8443), "cinder-api": ("192.0.2.12", 8443)}
 ROUTES = {"ingress": "Ingress", "gateway": "HTTPRoute"}
 
 
@@ -33,7 +34,7 @@ def objects_of(namespace: str, routes: str, folder: Path, **chosen: Any) -> list
     deployment = patched(cloud({"ingress": {"routes": routes, **chosen}}), {"metadata": {"namespace": namespace}})
     with Synthesis.below(folder) as manifests:
         output = manifests(deployment, plugins=plugins())
-    wanted = ("Service", ROUTES[routes])
+    wanted = ("Service", ROUTES[routes], "BackendTLSPolicy")
     return [dict(o.body) for o in output if o.component == "ingress" or (o.kind in wanted and o.name in PODS)]
 
 
@@ -46,7 +47,7 @@ def endpoints(namespace: str, *, ready: bool = True) -> Iterator[Object]:
             "kind": "EndpointSlice",
             "metadata": {"name": f"{service}-1", "namespace": namespace, "labels": labels},
             "addressType": "IPv4",
-            "ports": [{"name": "api", "port": port, "protocol": "TCP"}],
+            "ports": [{"name": "tls", "port": port, "protocol": "TCP"}],
             "endpoints": [{"addresses": [address], "conditions": {"ready": ready, "serving": ready}}],
         }
 
@@ -63,6 +64,12 @@ def tls_secret(namespace: str, authority: Authority, name: str) -> Object:
     }
 
 
+def trusted(namespace: str, authority: Authority) -> Object:
+    """The Secret with whom the ingress trusts behind it."""
+    meta = {"name": TRUSTED, "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": {"ca.crt": authority.certificate.read_text()}}
+
+
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("authority"))
@@ -71,8 +78,9 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 @contextmanager
 def serving(cluster: Cluster, namespace: str, routes: str, authority: Authority, folder: Path) -> Iterator[Traefik]:
     """A Traefik that serves all hosts of a cloud in the namespace."""
-    objects = [*objects_of(namespace, routes, folder), *endpoints(namespace), tls_secret(namespace, authority, "first")]
-    with traefik(cluster, namespace, objects, folder, authority.certificate) as running:
+    secrets = [tls_secret(namespace, authority, "first"), trusted(namespace, authority)]
+    objects = [*objects_of(namespace, routes, folder), *endpoints(namespace), *secrets]
+    with traefik(cluster, namespace, objects, folder, authority) as running:
         for host in (KEYSTONE, CINDER):
             wait_for(f"asked for {host}", partial(running.serves, host), running.log)
         yield running

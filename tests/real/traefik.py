@@ -1,8 +1,8 @@
 """Traefik for a test: the real program with the configuration and the rights of its manifests, before backends that are echoes.
 
-Three things differ from a cluster. Traefik listens on free ports of the loopback interface (:func:`_listening_on`). It gets the
+Three things differ from a cluster. Traefik listens on free ports of the loopback interface (:func:`_configured`). It gets the
 token of its account in a kubeconfig. And no Pod has an address here: Traefik reaches them all through a SOCKS proxy, which
-answers for each and says who was called.
+answers for each, by TLS as their proxies do, and says who was called.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from scripts.build_traefik import directory, is_built
+from tests.real.certificates import Authority
 from tests.real.cluster import Cluster, Object
 from tests.real.parts import absent
 from tests.real.servers import LOOPBACK, free_port
@@ -113,19 +114,22 @@ class Traefik:
 
 
 @contextmanager
-def traefik(cluster: Cluster, namespace: str, objects: Sequence[Object], folder: Path, authority: Path) -> Iterator[Traefik]:
-    """Apply ``objects`` and run Traefik as they say, with its files in ``folder``. It has just been started then."""
+def traefik(cluster: Cluster, namespace: str, objects: Sequence[Object], folder: Path, authority: Authority) -> Iterator[Traefik]:
+    """Apply ``objects`` and run Traefik as they say, with its files in ``folder``. It has just been started then.
+
+    The authority is that of the public certificate and of those of the Pods.
+    """
     program = require_traefik() / "traefik"
     ports = {name: free_port() for name in ("web", "websecure", "metrics")}
-    (config,) = (o["data"]["traefik.yml"] for o in objects if o["metadata"]["name"] == "ingress-etc")
+    (files,) = (o["data"] for o in objects if o["metadata"]["name"] == "ingress-etc")
     (daemon_set,) = (o for o in objects if o["kind"] == "DaemonSet")
     pod = daemon_set["spec"]["template"]["spec"]
     name, *arguments = pod["containers"][0]["command"]
     assert name == "traefik"
     file, log = folder / "traefik.yml", folder / "traefik.log"
-    file.write_text(_listening_on(ports, config))
+    file.write_text(_configured(ports, files, folder, authority))
     assert not cluster.apply(_with_port(ports["websecure"], objects)).warnings
-    with _pods() as proxy:
+    with _pods(_certified(namespace, authority)) as proxy:
         env = {
             "PATH": os.environ["PATH"],
             "KUBECONFIG": str(_kubeconfig(cluster, namespace, pod["serviceAccountName"], folder)),
@@ -134,17 +138,26 @@ def traefik(cluster: Cluster, namespace: str, objects: Sequence[Object], folder:
         command = [str(program), *(word.replace("/etc/traefik/traefik.yml", str(file)) for word in arguments)]
         with log.open("wb") as stream, subprocess.Popen(command, env=env, stdout=stream, stderr=stream) as process:
             try:
-                yield Traefik(process, ports, authority, log)
+                yield Traefik(process, ports, authority.certificate, log)
             finally:
                 process.kill()  # asked to end, it would wait for load balancers
 
 
-def _listening_on(ports: Mapping[str, int], config: str) -> str:
-    """The configuration with other ports, on loopback."""
-    changed = yaml.safe_load(config)
+def _configured(ports: Mapping[str, int], files: Mapping[str, str], folder: Path, authority: Authority) -> str:
+    """The configuration with other ports, on loopback, and with the files that it names in ``folder``."""
+    inside = folder / "inside.yml"
+    inside.write_text(files["inside.yml"].replace("/etc/traefik/trusted/ca.crt", str(authority.certificate)))
+    changed = yaml.safe_load(files["traefik.yml"].replace("/etc/traefik/inside.yml", str(inside)))
     for name, port in ports.items():
         changed["entryPoints"][name]["address"] = f"{LOOPBACK}:{port}"
     return yaml.safe_dump(changed)
+
+
+def _certified(namespace: str, authority: Authority) -> ssl.SSLContext:
+    """What every Pod proves itself with."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.issue("pods", "pods", addresses=(f"api.{namespace}.svc.cluster.local",)))
+    return context
 
 
 def _with_port(https: int, objects: Sequence[Object]) -> list[Object]:
@@ -174,6 +187,7 @@ class _Pod(http.server.BaseHTTPRequestHandler):
     """Any Pod, as the proxy answers for it: it says who was called, what was asked, and how long the body was."""
 
     protocol_version = "HTTP/1.1"
+    context: ssl.SSLContext
 
     def setup(self) -> None:
         """Agree on SOCKS 5 without a password, and take the IPv4 address and the port that are wanted."""
@@ -185,6 +199,8 @@ class _Pod(http.server.BaseHTTPRequestHandler):
         address, port = socket.inet_ntoa(self.rfile.read(4)), int.from_bytes(self.rfile.read(2), "big")
         self._called = f"{address}:{port}"
         self.wfile.write(b"\x05\x00\x00\x01" + bytes(6))
+        self.connection = self.context.wrap_socket(self.connection, server_side=True)
+        self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb", 0)
 
     def do_GET(self) -> None:
         """Answer with what was asked; or turn to bytes that come back, for who asks for another protocol."""
@@ -221,9 +237,10 @@ class _Pod(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
-def _pods() -> Iterator[int]:
+def _pods(context: ssl.SSLContext) -> Iterator[int]:
     """The port of the proxy behind which all Pods are."""
-    with http.server.ThreadingHTTPServer((LOOPBACK, 0), _Pod) as server:
+    handler = type("_CertifiedPod", (_Pod,), {"context": context})
+    with http.server.ThreadingHTTPServer((LOOPBACK, 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:

@@ -252,7 +252,8 @@ def _required() -> dict[str, Image]:
     if tools := lacks_tools():
         absent(f"{tools} not installed (Debian: iproute2 iptables)")
     if lacking := lacking_programs():
-        absent(f"{', '.join(lacking)} not installed (Debian: haproxy mariadb-server galera-4 memcached rabbitmq-server util-linux)")
+        packages = "haproxy mariadb-server galera-4 memcached rabbitmq-server util-linux"
+        absent(f"{', '.join(lacking)} not installed (Debian: {packages})")
     return local_images()
 
 
