@@ -8,7 +8,7 @@ variant's name depends on its own label alone, and an override that is added las
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from stackloom.names import slug
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 class Variant:
     """One variant: ``key=value`` is the node label that selects it ("" for all other nodes); ``before`` are the labels that win.
 
+    ``also`` are labels that its nodes must have besides.
     ``features`` is what the operator set for these nodes (``spec.nodes.<label>.features.<service>``), ``conf`` the options
     (``spec.nodes.<label>.services.<type>.<service>.values.conf``).
     """
@@ -29,6 +30,7 @@ class Variant:
     key: str = ""
     value: str = ""
     before: tuple[tuple[str, str], ...] = ()
+    also: tuple[tuple[str, str], ...] = ()
     features: Any = None
     conf: Mapping[str, Any] = field(default_factory=dict)
 
@@ -45,7 +47,8 @@ class Variant:
     @property
     def affinity(self) -> dict[str, Any] | None:
         """The nodes it runs on, as a Pod's affinity; None for every node."""
-        terms: list[dict[str, Any]] = [{"key": self.key, "operator": "In", "values": [self.value]}] if self.key else []
+        wanted = [*([(self.key, self.value)] if self.key else []), *self.also]
+        terms: list[dict[str, Any]] = [{"key": key, "operator": "In", "values": [value]} for key, value in wanted]
         others: dict[str, list[str]] = {}
         for key, value in self.before:
             if key != self.key:  # a label has one value: a node with this one's cannot have the other
@@ -59,7 +62,22 @@ class Variant:
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Whether a node with ``labels`` runs it."""
         own = not self.key or labels.get(self.key) == self.value
-        return own and not any(labels.get(key) == value for key, value in self.before)
+        return (
+            own
+            and all(labels.get(key) == value for key, value in self.also)
+            and not any(labels.get(key) == value for key, value in self.before)
+        )
+
+    def divided(self, key: str, value: str) -> list[tuple[bool, Variant]]:
+        """Its nodes with the label ``key=value`` (True) and those without; a part that no node can be in is left out."""
+        if key == self.key:
+            return [(value == self.value, self)]
+        if (key, value) in self.before:
+            return [(False, self)]
+        return [
+            (True, replace(self, also=(*self.also, (key, value)))),
+            (False, replace(self, before=(*self.before, (key, value)))),
+        ]
 
 
 # The one variant of an agent that is the same on every node.
@@ -72,6 +90,6 @@ def variants_of(deployment: OpenStackDeployment, service: Service) -> list[Varia
     before: tuple[tuple[str, str], ...] = ()
     for label, settings in deployment.node_overrides_of(service):
         key, _, value = label.partition("::")
-        variants.append(Variant(key, value, before, settings.features, settings.conf))
+        variants.append(Variant(key, value, before, features=settings.features, conf=settings.conf))
         before = (*before, (key, value))
     return [*variants, Variant(before=before)]

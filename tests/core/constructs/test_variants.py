@@ -88,6 +88,17 @@ def test_an_override_that_is_added_last_leaves_the_other_variants_as_they_were(w
     assert [v.affinity for v in after[: len(before) - 1]] == [v.affinity for v in before[:-1]]
 
 
+@loads
+@given(overrides, nodes, keys, values)
+def test_divided_by_any_label_every_node_still_runs_exactly_one_and_knows_on_which_side_it_is(
+    wanted: list[tuple[str, bool]], node: dict[str, str], key: str, value: str
+):
+    parts = [part for variant in variants(wanted) for part in variant.divided(key, value)]
+    ((inside, chosen),) = [(inside, part) for inside, part in parts if affinity_matches(part.affinity, node)]
+    assert inside == (node.get(key) == value)
+    assert chosen.matches(node)
+
+
 def test_an_override_for_something_else_makes_no_variant():
     assert variants([("rack::a", False)]) == [Variant()]
 
