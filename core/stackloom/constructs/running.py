@@ -76,7 +76,10 @@ def pod_of(ctx: ServiceContext, container: Container, running: Running, *, gate:
     """A Pod around the main container."""
     account = running.get("account", "")
     quiet = replace(container, probes=None, ports={}, host_ports={}, drain_seconds=0, before_stop=())
-    steps = [replace(quiet, name=f"step-{i}", command=words) for i, words in enumerate(running.get("before", ()), 1)]
+    steps = [
+        replace(quiet, name=f"step-{i}", command=[_rendered(word, container.files, ctx) for word in words])
+        for i, words in enumerate(running.get("before", ()), 1)
+    ]
     return Pod(
         containers=[container, *running.get("sidecars", ())],
         init=[*_node_files(ctx, container, running), *running.get("init", ()), *steps],

@@ -42,6 +42,12 @@ def test_a_file_that_differs_by_node_is_written_there_before_it_is_read(build_se
     assert seen[0] == seen[1] != []
 
 
+def test_a_command_before_reads_it_where_it_was_written(build_service: Build):
+    built = build_service(lambda ctx: on_its_node(ctx, host_network=True, before=[["check", "/etc/glance/glance-api.conf"]]))
+    step = built.pod(AGENT)["initContainers"][-1]
+    assert step["command"] == ["check", "/run/stackloom/glance/glance-api.conf"]
+
+
 def test_a_pod_with_a_network_of_its_own_cannot_have_an_address_of_the_node(build_service: Build):
     with pytest.raises(StackloomError, match="does not see"):
         build_service(on_its_node)
