@@ -280,6 +280,7 @@ class Cloud:
                     monitoring=settings.monitoring_namespace,
                     on_nodes=on_nodes,
                     behind_tls=behind_tls,
+                    absent={name for name, found in pods.items() if not found},
                     node_networks=settings.node_networks,
                 )
                 context.component.add(policy)

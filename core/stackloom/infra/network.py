@@ -50,6 +50,7 @@ def service_policy(
     monitoring: str = "",
     on_nodes: AbstractSet[str] = frozenset(),
     behind_tls: AbstractSet[str] = frozenset(),
+    absent: AbstractSet[str] = frozenset(),
     node_networks: Sequence[str] = (),
 ) -> Body:
     """The policy of all Pods of a service.
@@ -57,7 +58,8 @@ def service_policy(
     ``pods`` are their specifications; ``egress_ports`` are open to anywhere, ``open_ports`` from anywhere, ``monitored_ports``
     from the namespace ``monitoring``. ``on_nodes`` names the services with Pods on their node's network, which call with an
     address of the node: of ``node_networks``, or any where those are not known. ``behind_tls`` names those whose public endpoints
-    the ingress calls through TLS proxies.
+    the ingress calls through TLS proxies. ``absent`` are services that run nothing in this cloud, because it has them from
+    elsewhere or another of their kind: nobody calls them.
     """
     ports = [e.port for e in service.endpoints]
     is_public, proxied = any(e.public for e in service.endpoints), service.name in behind_tls
@@ -82,7 +84,8 @@ def service_policy(
     if service.backs == INGRESS:
         callees = [(component, tls_proxy.PORT if component in behind_tls else port) for component, port in callees]
     for component, port in [*callees, *((service.name, port) for port in (*ports, *service.peer_ports))]:
-        by_component.setdefault(component, []).append(port)
+        if component not in absent:
+            by_component.setdefault(component, []).append(port)
     egress = [{"to": [_pods([component])], "ports": _tcp(numbers)} for component, numbers in sorted(by_component.items())]
     if egress_ports:
         egress.append({"ports": _tcp(egress_ports)})

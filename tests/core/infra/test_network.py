@@ -82,6 +82,10 @@ def test_a_service_calls_what_it_requires_and_uses_where_that_is_there():
     assert callees(policy(GLANCE, KEYSTONE, cinder))["cinder"] == [8776]
 
 
+def test_nobody_calls_what_runs_nothing_in_this_cloud():
+    assert "keystone" not in callees(policy(GLANCE, KEYSTONE, absent={"keystone"}))
+
+
 def test_several_ports_of_one_service_stand_in_one_rule():
     two = replace(KEYSTONE, endpoints=(*KEYSTONE.endpoints, Endpoint(service="keystone-admin", port=35357, name="admin")))
     assert callees(policy(GLANCE, two))["keystone"] == [5000, 35357]
