@@ -19,7 +19,7 @@ from stackloom.model.credential import Credential, SecretKey, Value, authority_k
 from stackloom.model.image import Image
 from stackloom.model.output import Output
 from stackloom.model.placement import NodeRole
-from stackloom.model.service import BySize, Cleanup, Database, Endpoint, Service, ServiceUser
+from stackloom.model.service import BySize, Cleanup, Database, Endpoint, Members, Service, ServiceUser
 from stackloom.oslo.ini import Multi
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ __all__ = [
     "Image",
     "InterfaceAddress",
     "Location",
+    "Members",
     "Mount",
     "Multi",
     "NodeRole",

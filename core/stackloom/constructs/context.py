@@ -114,6 +114,16 @@ class ServiceContext:
             )
         return found
 
+    def members(self, service_type: str, name: str) -> list[str]:
+        """``host:port`` of each Pod behind an endpoint that has ``members``; as with :meth:`url`, only what is declared."""
+        endpoint = self.endpoint(service_type, name)
+        if endpoint.members is None:
+            raise StackloomError(Problem(f"the endpoint {name!r} of {service_type!r} has no members", "Call it by its url"))
+        owner = next(s for s in self.graph.services.values() if endpoint in s.endpoints)
+        usual = self.by_size(endpoint.members.count)
+        count = self.deployment.values_of(owner).replicas.get(endpoint.members.role, usual)
+        return [f"{endpoint.service}-{i}.{self.host(endpoint.members.domain)}:{endpoint.port}" for i in range(count)]
+
     def _declared(self, requirement: str) -> None:
         if requirement not in self.service.requires | self.service.uses | {self.service.type}:
             raise StackloomError(

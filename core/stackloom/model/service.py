@@ -37,11 +37,24 @@ class BySize:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Members:
+    """The Pods of a StatefulSet whose clients call each by its own name: how many, and behind which headless Service.
+
+    The operator's number is that of the ``role`` in ``values.replicas``.
+    """
+
+    role: str
+    domain: str
+    count: BySize
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Endpoint:
     """A port on which a service is called, behind a Service of Kubernetes of the name ``service``.
 
     ``type`` is the entry in Keystone's catalogue (None: not in it); ``path`` is appended to its URLs. ``public`` is the
-    host's first label under ``public_domain_name`` (None: not reachable from outside).
+    host's first label under ``public_domain_name`` (None: not reachable from outside). ``members`` is for those that clients
+    call one by one, by Pods of the name of the Service: databases whose clients look for the leader.
     """
 
     service: str
@@ -50,6 +63,7 @@ class Endpoint:
     path: str = ""
     public: str | None = None
     name: str = "api"
+    members: Members | None = None
 
 
 @dataclass(frozen=True, slots=True)
