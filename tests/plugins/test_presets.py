@@ -69,6 +69,7 @@ def test_services_and_their_subtrees_have_the_names_of_the_reference() -> None:
         "nova": "compute",
         "octavia": "load-balancer",
         "openvswitch": "networking",
+        "ovn": "networking",
         "placement": "placement",
         "tempest": "tempest",
     }
