@@ -25,8 +25,8 @@ def _owned(service: Service) -> Iterable[tuple[str, str]]:
         yield from ((what, name) for what, name in names.items() if name)
     for database in service.databases:
         yield "database", database.name
-    if service.user:
-        yield "account in Keystone", service.user.name
+    for user in service.accounts:
+        yield "account in Keystone", user.name
 
 
 def _circle(needs: Mapping[str, Iterable[str]]) -> list[str]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from stackloom.errors import Problem, StackloomError
+from stackloom.errors import Problem, StackloomError, did_you_mean
 from stackloom.model.backend import backend
 from stackloom.model.credential import SecretKey
 from stackloom.model.names import (
     BUS_OPTIONS,
     NOTIFICATIONS_VHOST,
     TOKEN_KEY_SECRET,
+    account_name,
+    account_secret,
     bus_secret,
     database_secret,
     of_generation,
@@ -54,6 +57,25 @@ def own_password(ctx: ServiceContext, groups: Iterable[str]) -> dict[str, Secret
     """The account's password as a variable, for each of the groups that log in with it."""
     secret = user_secret(ctx.service, ctx.generation)
     return {f"OS_{group}__PASSWORD".upper(): SecretKey(secret=secret, key="password") for group in groups}
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """With what an account logs in to Keystone."""
+
+    username: str
+    password: SecretKey
+
+
+def login(ctx: ServiceContext, account: str) -> Login:
+    """The name and the password of one of the service's accounts in Keystone, as they are in this generation."""
+    known = {user.name: user for user in ctx.service.accounts}
+    if account not in known:
+        what = f"the service {ctx.name!r} has no account {account!r}"
+        raise StackloomError(Problem(what, did_you_mean(account, known)))
+    user = known[account]
+    secret = account_secret(ctx.service, user, ctx.generation)
+    return Login(account_name(user, ctx.generation), SecretKey(secret=secret, key="password"))
 
 
 def keystone_authtoken(ctx: ServiceContext) -> dict[str, Any]:

@@ -227,6 +227,7 @@ class ServiceContext:
     user_env = word(access.user_env)
     service_env = word(access.service_env)
     admin_env = word(access.admin_env)
+    login = word(access.login)
     coordination_files = word(coordination.coordination_files)
     coordination_url = word(coordination.coordination_url)
     oslo_config = word(options.oslo_config)

@@ -13,7 +13,7 @@ from stackloom.manifests.gate import Gate
 from stackloom.manifests.pod import Resources
 from stackloom.manifests.workloads import cron_job, job
 from stackloom.model.credential import SecretKey
-from stackloom.model.names import database_secret, of_generation, retired_generations, user_secret
+from stackloom.model.names import database_secret, of_generation, retired_generations
 from stackloom.model.service import Database
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def migrate_database(ctx: ServiceContext, *steps: Sequence[str], config: Files, 
 
 
 def register_in_catalogue(ctx: ServiceContext) -> Task:
-    """Enter the service, its endpoints and its account in Keystone, as the cloud's admin."""
+    """Enter the service, its endpoints, its accounts and its roles in Keystone, as the cloud's admin."""
     services = [
         {
             "type": e.type,
@@ -102,16 +102,26 @@ def register_in_catalogue(ctx: ServiceContext) -> Task:
         for e in ctx.service.endpoints
         if e.type
     ]
-    user = ctx.service.user
-    users, retired = [], []
-    if user:
-        name = of_generation(user.name, ctx.generation)
-        roles = list(user.roles)
-        users = [{"name": name, "password_env": "SERVICE_PASSWORD", "project": "service", "domain": "service", "roles": roles}]
-        retired = [{"name": of_generation(user.name, g), "domain": "service"} for g in retired_generations(ctx.generation)]
+    users, retired, passwords = [], [], {}
+    for user in ctx.service.accounts:
+        variable = "SERVICE_PASSWORD" if user == ctx.service.user else f"{user.name}_PASSWORD".upper().replace("-", "_")
+        passwords[variable] = ctx.login(user.name).password
+        users.append(
+            {
+                "name": ctx.login(user.name).username,
+                "password_env": variable,
+                **({"project": user.project} if user.project else {}),
+                "domain": user.domain,
+                "roles": list(user.roles),
+            }
+        )
+        if not user.lasting:
+            before = retired_generations(ctx.generation)
+            retired += [{"name": of_generation(user.name, g), "domain": user.domain} for g in before]
     wanted = {
         "region": ctx.deployment.spec.region_name,
         "services": services,
+        **({"roles": sorted(ctx.service.roles)} if ctx.service.roles else {}),
         "users": users,
         **({"retired_users": retired} if retired else {}),
     }
@@ -127,7 +137,7 @@ def register_in_catalogue(ctx: ServiceContext) -> Task:
         credentials=False,
         env={
             **ctx.admin_env(),
-            **({"SERVICE_PASSWORD": SecretKey(secret=user_secret(ctx.service, ctx.generation), key="password")} if user else {}),
+            **passwords,
         },
     )
 

@@ -20,7 +20,15 @@ from stackloom.manifests.files import ConfigFile
 from stackloom.manifests.pod import Container, Pod, Resources
 from stackloom.manifests.workloads import Body, Identity, job
 from stackloom.model.credential import Credential, Value, authority_keys, certificate_keys
-from stackloom.model.names import BUS_OPTIONS, bus_secret, database_secret, of_generation, user_secret, valid_generations
+from stackloom.model.names import (
+    BUS_OPTIONS,
+    account_name,
+    account_secret,
+    bus_secret,
+    database_secret,
+    of_generation,
+    valid_generations,
+)
 from stackloom.model.service import Service
 
 if TYPE_CHECKING:
@@ -99,15 +107,15 @@ def _accounts(service: Service, generation: int) -> Iterator[Credential]:
     """The users of its databases and of its buses, and its account in Keystone."""
 
     def account(secret: str, user: str) -> Credential:
-        keys = {"username": Value.constant(of_generation(user, generation)), "password": Value.password()}
+        keys = {"username": Value.constant(user), "password": Value.password()}
         return Credential(name=secret, keys=keys, readers=frozenset({service.name}))
 
     for database in service.databases:
-        yield account(database_secret(service, database, generation), database.name)
+        yield account(database_secret(service, database, generation), of_generation(database.name, generation))
     for requirement in sorted(BUS_OPTIONS.keys() & service.needs):
-        yield account(bus_secret(service, requirement, generation), service.name)
-    if service.user:
-        yield account(user_secret(service, generation), service.user.name)
+        yield account(bus_secret(service, requirement, generation), of_generation(service.name, generation))
+    for user in service.accounts:
+        yield account(account_secret(service, user, generation), account_name(user, generation))
 
 
 def _wanted(credentials: Iterable[Credential]) -> str:

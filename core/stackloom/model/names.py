@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stackloom.model.service import Database, Service
+from stackloom.model.service import Database, Service, ServiceUser
 
 # The option that each kind of bus sets, as oslo.config reads it from the environment.
 BUS_OPTIONS = {"messaging": "OS_DEFAULT__TRANSPORT_URL", "notifications": "OS_OSLO_MESSAGING_NOTIFICATIONS__TRANSPORT_URL"}
@@ -36,7 +36,7 @@ def retired_generations(current: int) -> Sequence[int]:
 
 def has_passwords(service: Service) -> bool:
     """Whether the service logs in anywhere, so that its passwords can be rotated."""
-    return bool(service.databases or service.user or service.needs & BUS_OPTIONS.keys())
+    return bool(service.databases or service.accounts or service.needs & BUS_OPTIONS.keys())
 
 
 def database_secret(service: Service, database: Database, generation: int) -> str:
@@ -48,6 +48,16 @@ def database_secret(service: Service, database: Database, generation: int) -> st
 def user_secret(service: Service, generation: int) -> str:
     """The Secret with the account of a service in Keystone."""
     return of_generation(f"{service.name}-service-user", generation)
+
+
+def account_name(user: ServiceUser, generation: int) -> str:
+    """The name of an account in Keystone in a generation."""
+    return user.name if user.lasting else of_generation(user.name, generation)
+
+
+def account_secret(service: Service, user: ServiceUser, generation: int) -> str:
+    """The Secret with one of the service's accounts in Keystone."""
+    return user_secret(service, generation) if user == service.user else of_generation(f"{user.name}-user", generation)
 
 
 def bus_secret(service: Service, requirement: str, generation: int) -> str:

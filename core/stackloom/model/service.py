@@ -68,10 +68,17 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class ServiceUser:
-    """The account in Keystone with which a service calls other services, in the project and the domain ``service``."""
+    """An account in Keystone with which a service calls others: ``roles`` are those that it has on ``project``.
+
+    Without a project it has them on its ``domain``. A ``lasting`` account keeps its name when passwords are rotated, because
+    something that is kept in Keystone names it: then its password changes, and who has the old one must start anew.
+    """
 
     name: str
     roles: tuple[str, ...] = ("admin", "service")
+    domain: str = "service"
+    project: str | None = "service"
+    lasting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +118,9 @@ class Service:
     modelled but not made yet: a deployment that asks for it is refused.
 
     ``peer_ports`` are those on which its own Pods call one another and nobody else does, ``metrics_port`` the one that monitoring
-    reads. ``backs`` marks the core's own infrastructure, which comes by itself: the requirement that it meets, for all services
-    or for its one ``client``, or what every cloud has.
+    reads. ``user`` is its account in Keystone, ``users`` are further ones, ``roles`` what its policies know besides: all
+    are made there. ``backs`` marks the core's own infrastructure, which comes by itself: the requirement that it meets, for all
+    services or for its one ``client``, or what every cloud has.
 
     ``conf`` lists the oslo.config files that an operator may override as ``values.conf.<file without .conf>``, by name or as
     :class:`ConfFile`; ``schemas`` is the package that says which options they take (see :mod:`stackloom.oslo.schema`), "" if
@@ -139,6 +147,8 @@ class Service:
     images: Mapping[str, Image] = field(default_factory=dict)
     databases: tuple[Database, ...] = ()
     user: ServiceUser | None = None
+    users: tuple[ServiceUser, ...] = ()
+    roles: tuple[str, ...] = ()
     credentials: tuple[Credential, ...] = ()
     conf: tuple[str | ConfFile, ...] = ()
     schemas: str = ""
@@ -150,6 +160,11 @@ class Service:
         """Its oslo.config files by name."""
         files = (ConfFile(file) if isinstance(file, str) else file for file in self.conf)
         return {file.name: file for file in files}
+
+    @property
+    def accounts(self) -> tuple[ServiceUser, ...]:
+        """All its accounts in Keystone."""
+        return (*((self.user,) if self.user else ()), *self.users)
 
     @property
     def needs(self) -> frozenset[str]:

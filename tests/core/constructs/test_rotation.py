@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from stackloom import SecretKey, ServiceUser, StackloomError
+from stackloom.constructs.access import Login
 from stackloom.infra.credentials import service_credentials
 from tests.core.constructs.conftest import GLANCE, Build, Built
 
@@ -52,3 +56,38 @@ def test_the_first_generation_has_no_number_and_removes_nobody(build_service: Bu
     first = build_service(build)
     assert "DB_RETIRED_USERS" not in first.env("Job/glance-create-glance")
     assert "retired_users" not in json.loads(first.context.config_files["catalogue.json"].text)
+
+
+MORE: dict[str, Any] = {
+    "users": (
+        ServiceUser("keeper", roles=(), project=None, lasting=True),
+        ServiceUser("head", roles=("admin",), domain="x", project=None),
+    ),
+    "roles": ("stack_user",),
+}
+
+
+def test_further_accounts_are_made_with_their_domains_and_roles(build_service: Build):
+    built = build_service(build, service=MORE)
+    wanted = json.loads(built.context.config_files["catalogue.json"].text)
+    head = {"name": "head", "password_env": "HEAD_PASSWORD", "domain": "x", "roles": ["admin"]}
+    assert wanted["users"][1:] == [{"name": "keeper", "password_env": "KEEPER_PASSWORD", "domain": "service", "roles": []}, head]
+    assert wanted["roles"] == ["stack_user"]
+    assert built.env("Job/glance-catalogue")["HEAD_PASSWORD"] == "head-user/password"
+
+
+def test_a_lasting_account_gets_another_password_and_keeps_its_name(build_service: Build):
+    built = build_service(build, service=MORE, spec=THIRD)
+    wanted = json.loads(built.context.config_files["catalogue.json"].text)
+    assert [user["name"] for user in wanted["users"]] == ["glance-3", "keeper", "head-3"]
+    assert wanted["retired_users"] == [{"name": "glance", "domain": "service"}, {"name": "head", "domain": "x"}]
+    assert built.context.login("keeper") == Login("keeper", SecretKey(secret="keeper-user-3", key="password"))
+    secrets = {
+        c.name: c.keys["username"].text for c in service_credentials(replace(GLANCE, **MORE), 3) if c.name.startswith("keeper")
+    }
+    assert secrets == {"keeper-user-2": "keeper", "keeper-user-3": "keeper"}
+
+
+def test_an_account_that_nobody_declared_is_refused(build_service: Build):
+    with pytest.raises(StackloomError, match="the service 'glance' has no account 'keepr'"):
+        build_service(lambda ctx: ctx.login("keepr"), service=MORE)
