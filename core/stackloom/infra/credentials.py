@@ -7,7 +7,8 @@ Operator copies from a store. ``existing``: somebody else puts the Secrets there
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from stackloom.constructs import tls_proxy
@@ -19,7 +20,7 @@ from stackloom.manifests import objects
 from stackloom.manifests.files import ConfigFile
 from stackloom.manifests.pod import Container, Pod, Resources
 from stackloom.manifests.workloads import Body, Identity, job
-from stackloom.model.credential import Credential, Value, authority_keys, certificate_keys
+from stackloom.model.credential import PART, Credential, Value, authority_keys, certificate_keys
 from stackloom.model.names import (
     BUS_OPTIONS,
     account_name,
@@ -152,9 +153,11 @@ def _external_secret(who: Identity, credential: Credential, deployment: OpenStac
     places = {
         key: value.source if value.kind == "copy" and value.source[0] in known else (credential.name, key)
         for key, value in sorted(credential.keys.items())
-        if value.kind not in ("text", "public")
+        if value.kind not in ("text", "public", "template")
     }
     template = {key: value.text for key, value in sorted(credential.keys.items()) if value.kind in ("text", "public")}
+    composed = {key: value for key, value in sorted(credential.keys.items()) if value.kind == "template"}
+    template |= {key: _operators_template(value, template) for key, value in composed.items()}
     target: dict[str, Any] = {"name": credential.name, "creationPolicy": "Orphan", "deletionPolicy": "Retain"}
     if template or credential.type != "Opaque":
         target["template"] = {"type": credential.type, "mergePolicy": "Merge", **({"data": template} if template else {})}
@@ -178,6 +181,15 @@ def _external_secret(who: Identity, credential: Credential, deployment: OpenStac
             **source,
         },
     )
+
+
+def _operators_template(value: Value, plain: Mapping[str, str]) -> str:
+    """A template in the language of the External Secrets Operator, which is Go's. What is no secret is put in at once."""
+
+    def part(match: re.Match[str]) -> str:
+        return plain[match[1]] if match[1] in plain else f'{{{{ index . "{match[1]}" }}}}'
+
+    return PART.sub(part, value.text.replace("{{", '{{ "{{" }}'))
 
 
 def build_credentials(

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from stackloom.errors import Problem, StackloomError, did_you_mean
+
 Kind = Literal[
-    "password", "hex", "fernet", "text", "public", "copy", "authority", "authority-key", "certificate", "certificate-key"
+    "password",
+    "hex",
+    "fernet",
+    "text",
+    "public",
+    "copy",
+    "template",
+    "authority",
+    "authority-key",
+    "certificate",
+    "certificate-key",
 ]
 Usage = Literal["server", "client"]
+PART = re.compile(r"\$\(([-._a-zA-Z0-9]+)\)")
+"""Where a template has the value of another key."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,6 +34,7 @@ class Value:
     ``password``: ``length`` characters of [A-Za-z0-9], so that it needs no quoting in URLs, INI files and SQL;
     ``hex``: ``length`` random bytes; ``fernet``: a Fernet key; ``text``: ``text`` as it stands (a user's name);
     ``public``: ``text``, kept equal to it (a certificate); ``copy``: the value of ``source`` (Secret, key), kept equal to it;
+    ``template``: ``text`` with the Secret's other keys in place of ``$(KEY)``, kept equal to it;
     ``authority`` and ``authority-key``: a pair that issues certificates, called ``text``;
     ``certificate`` and ``certificate-key``: a pair for the DNS names in ``text``, separated by commas, and for the ``usages``,
     issued by the authority in the Secret ``source[0]``, and kept equal to what is wanted of it.
@@ -55,6 +71,16 @@ class Value:
         """The value of another Secret's key."""
         return cls(kind="copy", source=(secret, key))
 
+    @classmethod
+    def template(cls, text: str) -> Value:
+        """A whole file around secrets: ``text``, in which ``$(KEY)`` stands for the value of another key of the same Secret."""
+        return cls(kind="template", text=text)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The keys that a template is composed of."""
+        return tuple(dict.fromkeys(PART.findall(self.text))) if self.kind == "template" else ()
+
 
 def authority_keys(title: str) -> dict[str, Value]:
     """The keys of a Secret with an authority, ``ca.crt`` and ``ca.key``. Nobody but the provider of credentials need read it."""
@@ -87,6 +113,14 @@ class Credential:
     readers: frozenset[str]
     seeded: bool = False
     type: str = "Opaque"
+
+    def __post_init__(self) -> None:
+        known = {key for key, value in self.keys.items() if value.kind != "template"}
+        for key, value in self.keys.items():
+            for part in value.parts:
+                if part not in known:
+                    what = f"the template {key!r} of the Secret {self.name!r} has a part {part!r} that is no value of it"
+                    raise StackloomError(Problem(what, did_you_mean(part, known)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,11 +4,12 @@ Reads the path of a JSON file that lists credentials,
 
     [{"name": SECRET, "type": "Opaque", "seeded": false, "keys": {KEY: {"kind": "password", "length": 32}}}]
 
-creates the Secrets that are absent and adds the keys that are missing. A value that exists is never overwritten, but for two
-kinds: a ``copy`` follows its source, and what is ``public`` follows the file. Certificates come from authorities of ours, and are
-issued anew when they are not what is wanted, or soon expire: whoever trusts the authority takes either. A ``text`` (a user's
-name) that differs from what is wanted is an error, because both may be in use. A ``seeded`` Secret is made whole and left alone
-ever after. Any number of these may run at the same time.
+creates the Secrets that are absent and adds the keys that are missing. A value that exists is never overwritten, but for three
+kinds: a ``copy`` follows its source, what is ``public`` follows the file, and a ``template`` follows the file and the keys that
+it is composed of. Certificates come from authorities of ours, and are issued anew when they are not what is wanted, or soon
+expire: whoever trusts the authority takes either. A ``text`` (a user's name) that differs from what is wanted is an error,
+because both may be in use. A ``seeded`` Secret is made whole and left alone ever after. Any number of these may run at the same
+time.
 
 Its Role needs get, create and patch on secrets. Certificates need the package ``cryptography``, nothing else does.
 """
@@ -16,6 +17,7 @@ Its Role needs get, create and patch on secrets. Certificates need the package `
 from __future__ import annotations
 
 import base64
+import re
 import secrets
 import string
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -95,15 +97,23 @@ def _value(described: Mapping[str, Any]) -> Value:
 
 
 def _check(credential: Credential) -> None:
-    unknown = {value.kind for value in credential.keys.values()} - {*MAKERS, "public", "copy", *PAIRS, *PAIRS.values()}
+    known = {*MAKERS, "public", "copy", "template", *PAIRS, *PAIRS.values()}
+    unknown = {value.kind for value in credential.keys.values()} - known
     if unknown:
         raise Failure(f"Secret {credential.name}: unknown kind of value: {', '.join(sorted(unknown))}")
+    plain = {key for key, value in credential.keys.items() if value.kind != "template"}
+    for key in _of_kind(credential, "template"):
+        if strangers := {part.decode() for part in PART.findall(credential.keys[key].text.encode())} - plain:
+            raise Failure(f"Secret {credential.name}: {key} is composed of what is not there: {', '.join(sorted(strangers))}")
     if any(len(_of_kind(credential, certificate)) != len(_of_kind(credential, key)) for certificate, key in PAIRS.items()):
         raise Failure(f"Secret {credential.name}: a certificate and its key belong into one Secret")
     for key in _of_kind(credential, "certificate"):
         if not credential.keys[key].source[0]:
             raise Failure(f"Secret {credential.name}: {key} names no Secret with the authority that issues it")
 
+
+# Where a template has the value of another key.
+PART = re.compile(rb"\$\(([-._a-zA-Z0-9]+)\)")
 
 # Made together or not at all, each certificate with its private key.
 PAIRS = {"authority": "authority-key", "certificate": "certificate-key"}
@@ -139,6 +149,10 @@ def changes(credential: Credential, data: Mapping[str, bytes], source: Source) -
     for kind, key_kind in PAIRS.items():
         for certificate, key in zip(_of_kind(credential, kind), _of_kind(credential, key_kind), strict=True):
             wanted |= _pair_changes(credential, data, certificate, key, source)
+    held = {**data, **wanted}
+    for key in _of_kind(credential, "template"):
+        whole = PART.sub(lambda part: held[part[1].decode()], credential.keys[key].text.encode())
+        wanted |= {} if data.get(key) == whole else {key: whole}
     return wanted
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stackloom import Credential, Database, Endpoint, Service, ServiceUser, Value
+from stackloom import Credential, Database, Endpoint, Service, ServiceUser, StackloomError, Value
 from stackloom.constructs.component import Component, new_app
 from stackloom.constructs.routes import PUBLIC_TLS_SECRET
 from stackloom.infra.credentials import COMPONENT, build_credentials, cloud_credentials, service_credentials
@@ -200,3 +200,24 @@ def test_the_job_is_told_who_issues_a_certificate_and_what_for(component: Compon
     leaf = {"kind": "certificate", "text": "a,b", "source": ["etcd-authority", ""], "usages": ["server", "client"]}
     assert (wanted["keys"]["tls.crt"], wanted["keys"]["tls.key"]) == (leaf, {"kind": "certificate-key"})
     assert made["Role"]["rules"][1]["resourceNames"] == ["etcd-authority", "etcd-tls"]
+
+
+def test_a_template_is_composed_by_the_operator_of_what_it_copies_and_what_is_no_secret(component: Component):
+    keys = {
+        "user": Value.constant("nova"),
+        "key": Value.fernet(),
+        "file": Value.template("{{ $(user):$(key)@$(password)"),
+        "password": Value.copied("glance-database", "password"),
+    }
+    made = build(component, PASSWORDS, Credential(name="composed", keys=keys, readers=frozenset()), **STORE)
+    spec = made["ExternalSecret/composed"]["spec"]
+    assert {item["secretKey"]: item["remoteRef"]["key"] for item in spec["data"]} == {
+        "key": "clouds/one/composed",
+        "password": "clouds/one/glance-database",
+    }
+    assert spec["target"]["template"]["data"]["file"] == '{{ "{{" }} nova:{{ index . "key" }}@{{ index . "password" }}'
+
+
+def test_a_template_of_what_the_secret_does_not_have_is_refused():
+    with pytest.raises(StackloomError, match=r"the template 'file' of the Secret 'x' has a part 'kex' that is no value of it"):
+        Credential(name="x", keys={"key": Value.fernet(), "file": Value.template("$(kex)")}, readers=frozenset())

@@ -213,3 +213,34 @@ def test_a_secret_for_the_api_carries_its_values_in_base64_and_says_who_manages_
     body = credentials.body_of(Credential(name="s", keys={}, type="kubernetes.io/tls"), {"k": b"v"}, "openstack")
     assert (body["type"], body["data"]) == ("kubernetes.io/tls", {"k": base64.b64encode(b"v").decode()})
     assert body["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "stackloom"
+
+
+FILE = "[a]\nkey = $(key)\nagain = $(key)\nname = $(user)\n"
+
+
+def composed(text: str = FILE) -> Credential:
+    keys = {"file": Value(kind="template", text=text), "key": Value(kind="fernet"), "user": Value(kind="text", text="nova")}
+    return Credential(name="s", keys=keys)
+
+
+def test_a_template_is_composed_of_the_keys_that_are_made_with_it() -> None:
+    made = changes(composed(), {}, no_source)
+    key = made["key"].decode()
+    assert made["file"].decode() == f"[a]\nkey = {key}\nagain = {key}\nname = nova\n"
+
+
+def test_a_template_follows_its_keys_and_its_text() -> None:
+    data = {"key": b"k", "user": b"nova", "file": b"[a]\nkey = k\nagain = k\nname = nova\n"}
+    assert changes(composed(), data, no_source) == {}
+    assert changes(composed(), {**data, "key": b"other"}, no_source)["file"].startswith(b"[a]\nkey = other\n")
+    assert changes(composed("$(key)"), data, no_source) == {"file": b"k"}
+
+
+def test_a_template_takes_bytes_as_they_are() -> None:
+    assert changes(composed("$(key)."), {"key": b"\xff\\1", "user": b"nova"}, no_source) == {"file": b"\xff\\1."}
+
+
+def test_a_template_of_what_is_not_there_is_refused() -> None:
+    keys = {"file": {"kind": "template", "text": "$(file) $(kex)"}, "key": {"kind": "fernet"}}
+    with pytest.raises(Failure, match="Secret s: file is composed of what is not there: file, kex"):
+        read_credentials([{"name": "s", "keys": keys}])
