@@ -83,13 +83,22 @@ def oslo_config(
     )
 
 
-def paste(ctx: ServiceContext, filename: str, sections: Mapping[str, Mapping[str, str | Sequence[str]]]) -> ConfigFile:
+def paste(
+    ctx: ServiceContext,
+    filename: str,
+    sections: Mapping[str, Mapping[str, str | Sequence[str]]],
+    *,
+    audit_map: ConfigFile | None = None,
+) -> ConfigFile:
     """A paste.deploy file under ``/etc/<service>/``: which filters stand before an application.
 
     A pipeline may be a list; ``audit`` in it stays where the deployment wants audit notifications, and brings its own section.
+    What the paths of an API mean in them is in the images for a dozen services: others bring a file of theirs, ``audit_map``,
+    and mount it too, because without it their API does not start.
     """
     audited = ctx.deployment.spec.features.logging.cadf.enabled
-    return ctx.file(f"/etc/{ctx.name}/{filename}", paste_ini(sections, service=ctx.name, audited=audited))
+    where = audit_map.path if audit_map else ""
+    return ctx.file(f"/etc/{ctx.name}/{filename}", paste_ini(sections, service=ctx.name, audited=audited, audit_map=where))
 
 
 def _known_to(known: OptionFile, common: Sections) -> Sections:

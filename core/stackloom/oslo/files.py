@@ -90,11 +90,16 @@ AUDIT = "audit"
 _AUDIT_MAPS = "/var/lib/openstack/etc/pycadf"
 
 
-def paste_ini(sections: Mapping[str, Mapping[str, str | Sequence[str]]], *, service: str, audited: bool) -> str:
-    """A paste.deploy file: pipelines may be lists, in which ``audit`` stands for what tells of each call in the CADF format."""
+def paste_ini(
+    sections: Mapping[str, Mapping[str, str | Sequence[str]]], *, service: str, audited: bool, audit_map: str = ""
+) -> str:
+    """A paste.deploy file: pipelines may be lists, in which ``audit`` stands for what tells of each call in the CADF format.
+
+    ``audit_map`` is the path of the file that says what the API's paths mean, where pycadf brings none for the service.
+    """
     audit_filter = {
         "paste.filter_factory": "keystonemiddleware.audit:filter_factory",
-        "audit_map_file": f"{_AUDIT_MAPS}/{service}_api_audit_map.conf",
+        "audit_map_file": audit_map or f"{_AUDIT_MAPS}/{service}_api_audit_map.conf",
     }
     blocks = []
     for name, options in {**sections, **({f"filter:{AUDIT}": audit_filter} if audited else {})}.items():
