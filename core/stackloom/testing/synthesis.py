@@ -15,6 +15,15 @@ from stackloom.model.output import Output
 from stackloom.plugins import Plugins
 
 
+class _Plain(yaml.SafeDumper):
+    """Writes out what is in a deployment more than once, which takes no aliases."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        """Never an alias."""
+        del data
+        return True
+
+
 class Synthesis:
     """Makes the objects of deployments. It needs a ``folder`` for those that are no files yet."""
 
@@ -37,6 +46,6 @@ class Synthesis:
         if isinstance(deployment, Path) or (isinstance(deployment, str) and "\n" not in deployment):
             return Path(deployment)
         file = self._folder / "deployment.yaml"
-        text = deployment if isinstance(deployment, str) else yaml.safe_dump(dict(deployment), sort_keys=False)
+        text = deployment if isinstance(deployment, str) else yaml.dump(dict(deployment), Dumper=_Plain, sort_keys=False)
         file.write_text(text, encoding="utf-8")
         return file
