@@ -35,7 +35,7 @@ class Vault(SpecModel):
     kv_mountpoint: NonEmpty = "secret"
     """Where the KV store is mounted in Vault."""
     use_ssl: bool = True
-    """Check Vault's certificate."""
+    """Call Vault by https, which always checks its certificate. Set to false to allow an address with http."""
     ssl_ca_crt_file: AbsolutePath | ValueFrom | None = None
     """The CA that signed Vault's certificate: a file in the image, or a key of a Secret."""
 
