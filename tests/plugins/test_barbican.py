@@ -39,7 +39,7 @@ def pod(body: dict[str, Any]) -> dict[str, Any]:
 
 def mounted(body: dict[str, Any]) -> set[str]:
     """The files from Secrets that the main container sees."""
-    (mounts,) = ({m["name"]: m["mountPath"] for m in c["volumeMounts"]} for c in pod(body)["containers"])
+    mounts = {m["name"]: m["mountPath"] for m in pod(body)["containers"][0]["volumeMounts"]}
     volumes = {
         mounts[v["name"]]: v["projected"]["sources"] for v in pod(body)["volumes"] if v["name"] in mounts and "projected" in v
     }

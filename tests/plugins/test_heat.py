@@ -30,9 +30,8 @@ def heat(output: Iterable[Output]) -> dict[str, dict[str, Any]]:
 
 
 def container(body: dict[str, Any]) -> dict[str, Any]:
-    (found,) = body["spec"].get("jobTemplate", body)["spec"]["template"]["spec"]["containers"]
-    made: dict[str, Any] = found
-    return made
+    main: dict[str, Any] = body["spec"].get("jobTemplate", body)["spec"]["template"]["spec"]["containers"][0]
+    return main
 
 
 def env(body: dict[str, Any]) -> dict[str, str]:
