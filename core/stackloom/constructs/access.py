@@ -176,6 +176,22 @@ def service_env(ctx: ServiceContext) -> dict[str, str | SecretKey]:
     return {**ctx.database_env(), **ctx.bus_env(), **ctx.user_env(), **(key if _caches_tokens(ctx) else {})}
 
 
+def account_env(ctx: ServiceContext) -> dict[str, str | SecretKey]:
+    """The service's own account, for clients of OpenStack."""
+    own = own_account(ctx)
+    return {
+        "OS_AUTH_URL": own["auth_url"],
+        "OS_IDENTITY_API_VERSION": "3",
+        "OS_INTERFACE": "internal",
+        "OS_REGION_NAME": own["region_name"],
+        "OS_USERNAME": own["username"],
+        "OS_USER_DOMAIN_NAME": own["user_domain_name"],
+        "OS_PROJECT_NAME": own["project_name"],
+        "OS_PROJECT_DOMAIN_NAME": own["project_domain_name"],
+        "OS_PASSWORD": SecretKey(secret=user_secret(ctx.service, ctx.generation), key="password"),
+    }
+
+
 def admin_env(ctx: ServiceContext) -> dict[str, str | SecretKey]:
     """The cloud's administrator, for Jobs that register things in Keystone: label them with the task ``catalogue``.
 

@@ -134,7 +134,12 @@ class ServiceContext:
             )
 
     def image(self, role: str) -> str:
-        """The image of a role of this service, or of one of the core's (``toolbox``, ``python``, ``tls-proxy``)."""
+        """The image of a role of this service, or of one of the core's (``toolbox``, ``python``, ``tls-proxy``).
+
+        An image that the operator names whole, with its tag, is taken as it stands.
+        """
+        if ":" in role:
+            return images.pinned(role, self.deployment.spec.images.digests)
         known: Mapping[str, Image] = {**images.ROLES, **self.service.images}
         if role not in known:
             raise StackloomError(
@@ -228,9 +233,11 @@ class ServiceContext:
     service_env = word(access.service_env)
     admin_env = word(access.admin_env)
     login = word(access.login)
+    account_env = word(access.account_env)
     coordination_files = word(coordination.coordination_files)
     coordination_url = word(coordination.coordination_url)
     oslo_config = word(options.oslo_config)
+    oslo_overlay = word(options.oslo_overlay)
     paste = word(options.paste)
     memcached_servers = word(access.memcached_servers)
 

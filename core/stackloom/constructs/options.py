@@ -32,12 +32,15 @@ Given = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A file that was made: its name without ``.conf``, for which nodes, what stands in it, and what is read from Secrets."""
+    """A file that was made: the name without ``.conf`` of that whose options it has, what stands in it, what Secrets hold of it.
+
+    ``paths`` says where in the deployment the operator set an option.
+    """
 
     file: str
-    variant: Variant
     sections: Sections
     secrets: Mapping[tuple[str, str], ValueFrom]
+    paths: Mapping[tuple[str, str], str]
 
 
 # oslo.config reads OS_<GROUP>__<OPTION>, before any file.
@@ -63,24 +66,50 @@ def oslo_config(
         raise StackloomError(Problem(what, f"Add {stem!r} to `conf` of the Service"))
     directory = f"/etc/{ctx.name}"
     known = known_options(ctx, stem)
+    accounts = [group for group in accounts if known is None or group in known.groups]  # not every release has every one
     common = merge(common_options(ctx, directory), {group: access.own_account(ctx) for group in accounts})
     # What takes only some of it says so by its schema; where there is none, the first file is taken for the service's own.
     takes_all = known is None and stem == next(iter(ctx.service.conf_files))
     base = common if takes_all else _known_to(known, common) if known else _logging(common)
-    given: Given = merge({}, ctx.values.conf.get(stem, {}), variant.conf.get(stem, {}))
-    secrets = {(g, name): one for g, options in given.items() for name, one in options.items() if isinstance(one, ValueFrom)}
-    own = as_called_in(known, newest, sections) if known and (newest := _newest(ctx, stem)) else sections
-    merged: Sections = merge(base, own, _without(given, secrets))
-    if known:
-        merged = _on_lines_of_their_own(merged, known)
-    ctx.written.append(Written(stem, variant, merged, secrets))
-    variables = {_variable(*where): _secret_key(value) for where, value in secrets.items()}
-    variables = {**access.own_password(ctx, accounts), **variables}
+    everywhere, there = ctx.values.conf.get(stem, {}), variant.conf.get(stem, {})
+    given: Given = merge({}, everywhere, there)
+    paths = _paths(_values_path(ctx), stem, everywhere) | _paths(_node_values_path(ctx, variant), stem, there)
+    text, secrets = _text(ctx, stem, (base, sections), given, paths)
+    variables = {**access.own_password(ctx, accounts), **secrets}
     return (
-        ctx.file(f"{directory}/{filename}", render(merged), key=f"{stem}{variant.suffix}.conf", secrets=variables),
+        ctx.file(f"{directory}/{filename}", text, key=f"{stem}{variant.suffix}.conf", secrets=variables),
         ctx.file(f"{directory}/logging.conf", logging_conf(ctx.log_level)),
         ctx.file(f"{directory}/policy.yaml", policy_yaml(ctx.deployment.policies_of(ctx.service))),
     )
+
+
+def oslo_overlay(
+    ctx: ServiceContext, filename: str, name: str, sections: Sections, *, given: Given, at: Mapping[str, str]
+) -> ConfigFile:
+    """A file that some Pods read after ``filename``, and whose options are those of that: ``/etc/<service>/<name>.conf``.
+
+    ``given`` is what the operator sets in it, laid over ``sections`` with what Secrets hold as in :func:`oslo_config`; ``at`` is
+    the path of each of its groups in the deployment.
+    """
+    stem = filename.removesuffix(".conf")
+    paths = {(group, option): f"{at[group]}.{option}" for group, options in given.items() for option in options}
+    text, secrets = _text(ctx, stem, ({}, sections), given, paths)
+    return ctx.file(f"/etc/{ctx.name}/{name}.conf", text, secrets=secrets)
+
+
+def _text(
+    ctx: ServiceContext, stem: str, ours: tuple[Sections, Sections], given: Given, paths: Mapping[tuple[str, str], str]
+) -> tuple[str, dict[str, SecretKey]]:
+    """A file's text, and the variables for those of its options that Secrets hold. ``ours`` are common options, then others."""
+    base, sections = ours
+    known = known_options(ctx, stem)
+    held = {(g, name): one for g, options in given.items() for name, one in options.items() if isinstance(one, ValueFrom)}
+    own = as_called_in(known, newest, sections) if known and (newest := _newest(ctx, stem)) else sections
+    merged: Sections = merge(base, own, _without(given, held))
+    if known:
+        merged = _on_lines_of_their_own(merged, known)
+    ctx.written.append(Written(stem, merged, held, paths))
+    return render(merged), {_variable(*where): _secret_key(value) for where, value in held.items()}
 
 
 def paste(
@@ -202,17 +231,22 @@ def _all_sections(written: Written) -> Sections:
 
 def _problem(ctx: ServiceContext, written: Written, finding: Finding) -> Problem:
     """The finding where the operator can see it, or else as the plugin's."""
-    stem, variant = written.file, written.variant
-    on_nodes: KeyPath = ("spec", "nodes", variant.label, "services", *_values_path(ctx)[2:])
-    for conf, path in ((variant.conf, on_nodes), (ctx.values.conf, _values_path(ctx))):
-        if finding.option in conf.get(stem, {}).get(finding.group, {}):
-            where = path_text((*path, "conf", stem, finding.group, finding.option))
-            return Problem(finding.what, _REFERENCE if finding.secret else finding.hint, where)
-    return Problem(finding.what, finding.hint, f"{ctx.name}: {stem}.conf: [{finding.group}] {finding.option}")
+    if where := written.paths.get((finding.group, finding.option)):
+        return Problem(finding.what, _REFERENCE if finding.secret else finding.hint, where)
+    return Problem(finding.what, finding.hint, f"{ctx.name}: {written.file}.conf: [{finding.group}] {finding.option}")
+
+
+def _paths(values: KeyPath, stem: str, given: Given) -> dict[tuple[str, str], str]:
+    """Where in the deployment each of these options of a file stands."""
+    return {(g, name): path_text((*values, "conf", stem, g, name)) for g, options in given.items() for name in options}
 
 
 def _values_path(ctx: ServiceContext) -> KeyPath:
     return ("spec", "services", ctx.service.type, ctx.name, "values")
+
+
+def _node_values_path(ctx: ServiceContext, variant: Variant) -> KeyPath:
+    return ("spec", "nodes", variant.label, "services", *_values_path(ctx)[2:])
 
 
 def _unknown_variables(ctx: ServiceContext) -> Iterator[Problem]:

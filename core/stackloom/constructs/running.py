@@ -23,7 +23,8 @@ _BUS_PROBE = f"{PROGRAMS_DIRECTORY}/bus_probe.py"
 class Running(TypedDict, total=False):
     """What may be said of anything that runs.
 
-    ``config`` are the files that it reads, ``image`` the role of its image (that of the service's name, unless given), ``env``
+    ``config`` are the files that it reads, ``image`` the role of its image (that of the service's name, unless given), or one by
+    its whole name; ``env``
     its variables beside the service's credentials, which ``credentials=False`` leaves out. ``writable`` are directories that it
     may write, empty and lost with the Pod; ``mounts`` are volumes. ``privilege`` is what it needs beyond an ordinary container.
     ``before`` are commands that run first in a container like its own, one by one; ``init`` are other containers that run before

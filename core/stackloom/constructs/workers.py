@@ -115,7 +115,7 @@ class StatefulService(Part):
 
 
 class Agent(Part):
-    """One DaemonSet of an agent that runs on every node of a ``role_of_nodes``.
+    """One DaemonSet of an agent that runs on every node of a ``role_of_nodes``, a role or labels.
 
     Make one for each of ``ctx.variants()``: together they serve every such node exactly once. An agent has no database
     credential and does not wait for the database; otherwise it waits for what the service requires, or for ``needs``.
@@ -128,7 +128,7 @@ class Agent(Part):
         ctx: ServiceContext,
         role: str,
         *,
-        role_of_nodes: NodeRole,
+        role_of_nodes: Nodes,
         command: Sequence[str],
         probes: Probes | None = None,
         variant: Variant = EVERY_NODE,

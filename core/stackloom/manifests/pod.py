@@ -36,19 +36,23 @@ _AWAY = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Resources:
-    """What a container asks for and may not exceed. CPU has no limit: throttling slows a service that could run."""
+    """What a container asks for and may not exceed. CPU has no limit: throttling slows a service that could run.
+
+    ``over`` are the operator's ``requests`` and ``limits``, where a service's features have some of their own.
+    """
 
     cpu: str = "100m"
     memory: str = "128Mi"
     memory_limit: str = "512Mi"
+    over: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
-    def body(self, override: Mapping[str, Mapping[str, str]] | None = None) -> dict[str, Any]:
-        """The container's ``resources``, with the operator's ``requests`` and ``limits`` laid over."""
+    def body(self) -> dict[str, Any]:
+        """The container's ``resources``."""
         base: dict[str, dict[str, str]] = {
             "requests": {"cpu": self.cpu, "memory": self.memory},
             "limits": {"memory": self.memory_limit},
         }
-        for part, amounts in (override or {}).items():
+        for part, amounts in self.over.items():
             base[part] = {**base.get(part, {}), **amounts}
         return base
 

@@ -23,12 +23,14 @@ class SectionsLike:
     """Sections of a file that one of its options names: each has the options of the group ``like``.
 
     ``listed_in`` is that option, ``<group>.<option>``: a list of names, or of ``name:type`` pairs. ``prefix`` stands before each
-    name. Cinder's backends are ``SectionsLike("DEFAULT.enabled_backends", "backend_defaults")``.
+    name. Cinder's backends are ``SectionsLike("DEFAULT.enabled_backends", "backend_defaults")``. Sections that no option names
+    and no service declares are ``names``: ``SectionsLike(like="privsep", names=("privsep_osbrick",))``.
     """
 
-    listed_in: str
-    like: str
+    listed_in: str = ""
+    like: str = ""
     prefix: str = ""
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,13 +51,14 @@ def check(sections: Sections, known: OptionFile, *, like: Iterable[SectionsLike]
 
 
 def sections_like(rules: Iterable[SectionsLike], sections: Sections) -> dict[str, str]:
-    """The sections that the file itself names, each with the group whose options it has."""
+    """The sections that the file or its record names, each with the group whose options it has."""
     named: dict[str, str] = {}
     for rule in rules:
         group, _, option = rule.listed_in.partition(".")
         value = sections.get(group, {}).get(option)
         words = value.split(",") if isinstance(value, str) else value if isinstance(value, list | tuple) else ()
-        named |= {rule.prefix + str(word).partition(":")[0].strip(): rule.like for word in words}
+        listed = (rule.prefix + str(word).partition(":")[0].strip() for word in words)
+        named |= dict.fromkeys([*listed, *rule.names], rule.like)
     return named
 
 

@@ -56,6 +56,7 @@ class Option:
 
 
 Group = Mapping[str, Option]
+_LOGS_IN = {"auth_url", "username", "password", "user_domain_name"}
 
 
 class OptionFile:
@@ -63,7 +64,7 @@ class OptionFile:
 
     def __init__(self, groups: Mapping[str, Mapping[str, Any]], auth: Mapping[str, Mapping[str, Any]]) -> None:
         self._groups, self._auth = groups, auth
-        self._read: dict[str, Group] = {}
+        self._read: dict[str, dict[str, Option]] = {}
 
     @cached_property
     def renamed(self) -> Mapping[tuple[str, str], tuple[str, str]]:
@@ -84,6 +85,9 @@ class OptionFile:
         """The options of a group by name."""
         if name not in self._read:
             self._read[name] = {option: Option.read(said) for option, said in self._groups[name].items()}
+            if self._read[name].keys() >= _LOGS_IN:
+                # Cinder declares what a password needs, and forgets the option that asks for one.
+                self._read[name].setdefault("auth_type", Option())
         return self._read[name]
 
     def options(self, name: str, given: Mapping[str, Any]) -> Group:

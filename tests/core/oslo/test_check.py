@@ -66,3 +66,15 @@ def test_sections_that_the_file_names_have_the_options_of_their_model() -> None:
 def test_the_way_to_authenticate_brings_its_options() -> None:
     assert found(keystone_authtoken={"username": "nova"}) == []
     assert [f.option for f in found(keystone_authtoken={"auth_type": "v3token", "username": "nova"})] == ["username"]
+
+
+def test_sections_that_only_the_record_names_have_the_options_of_their_model() -> None:
+    like = (SectionsLike(like="backend_defaults", names=("privileged",)),)
+    assert list(check({"privileged": {"volume_driver": "x"}}, FILE, like=like)) == []
+
+
+def test_a_section_with_an_account_takes_the_way_to_log_in_though_the_service_does_not_declare_it() -> None:
+    account = {name: {} for name in ("auth_url", "username", "password", "user_domain_name")}
+    known = OptionFile({"service_user": account, "ldap": {"password": {}}}, {"password": {"project_name": {}}})
+    (finding,) = check({"service_user": {"auth_type": "password", "project_name": "x"}, "ldap": {"auth_type": "x"}}, known)
+    assert finding.group == "ldap"
