@@ -51,26 +51,8 @@ class Keystone:
     @classmethod
     def as_admin(cls) -> Keystone:
         """With the account of OS_USERNAME and its kin, once Keystone lets it in. Raises Failure."""
-        url, username, password, project = environment("OS_AUTH_URL", "OS_USERNAME", "OS_PASSWORD", "OS_PROJECT_NAME")
-        auth = v3.Password(
-            auth_url=url,
-            username=username,
-            password=password,
-            project_name=project,
-            user_domain_name=os.environ.get("OS_USER_DOMAIN_NAME", "Default"),
-            project_domain_name=os.environ.get("OS_PROJECT_DOMAIN_NAME", "Default"),
-        )
-        keystone = cls(_session(auth), url)
-        patiently(lambda: keystone._log_in(username), Away, seconds=PATIENCE_SECONDS)
-        return keystone
-
-    def _log_in(self, username: str) -> None:
-        try:
-            self._session.get_token()
-        except exceptions.Unauthorized as error:
-            raise Refused(f"Keystone does not let {username} in: {error.message}") from error
-        except exceptions.ClientException as error:
-            raise Away(f"Keystone at {self._url}: {error}") from error
+        (url,) = environment("OS_AUTH_URL")
+        return cls(logged_in(), url)
 
     def accepts(self, username: str, password: str, domain_id: str) -> bool:
         """Whether this account may log in with this password. A "no" counts against it where attempts are limited."""
@@ -149,6 +131,31 @@ class Keystone:
             raise Away(f"Keystone at {self._url}: {error}") from error
         content: Entity = answer.json() if answer.content else {}
         return content
+
+
+def logged_in() -> Session:
+    """A session with the account of OS_USERNAME and its kin, once Keystone lets it in. Raises Failure."""
+    url, username, password, project = environment("OS_AUTH_URL", "OS_USERNAME", "OS_PASSWORD", "OS_PROJECT_NAME")
+    auth = v3.Password(
+        auth_url=url,
+        username=username,
+        password=password,
+        project_name=project,
+        user_domain_name=os.environ.get("OS_USER_DOMAIN_NAME", "Default"),
+        project_domain_name=os.environ.get("OS_PROJECT_DOMAIN_NAME", "Default"),
+    )
+    session = _session(auth)
+
+    def log_in() -> None:
+        try:
+            session.get_token()
+        except exceptions.Unauthorized as error:
+            raise Refused(f"Keystone does not let {username} in: {error.message}") from error
+        except exceptions.ClientException as error:
+            raise Away(f"Keystone at {url}: {error}") from error
+
+    patiently(log_in, Away, seconds=PATIENCE_SECONDS)
+    return session
 
 
 def _session(auth: v3.Password) -> Session:
