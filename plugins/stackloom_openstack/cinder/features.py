@@ -24,6 +24,12 @@ def _share(value: str) -> str:
     return value
 
 
+def names_in(value: Option | None) -> list[str]:
+    """The names in an option that is a list, or text with commas."""
+    texts = value if isinstance(value, list) else str(value or "").split(",")
+    return [name for text in texts if (name := str(text).strip())]
+
+
 VolumeGroup = Annotated[str, AfterValidator(_volume_group)]
 NfsShare = Annotated[str, AfterValidator(_share)]
 
@@ -106,6 +112,11 @@ class VolumeBackend(SpecModel):
     values: BackendValues
     """What it runs with."""
 
+    def groups(self) -> list[tuple[str, dict[str, Option]]]:
+        """The groups of its configuration that are backends, which ``enabled_backends`` lists, with their options."""
+        conf = self.values.conf.cinder
+        return [(name, conf.get(name, {})) for name in names_in(conf.get("DEFAULT", {}).get("enabled_backends"))]
+
 
 class Volume(SpecModel):
     """Where volumes are kept."""
@@ -142,6 +153,11 @@ class Backup(SpecModel):
     """Offer backups."""
     drivers: dict[DnsLabel, BackupDriver] = Field(default_factory=dict)
     """Where backups are kept, by name; one at most is enabled. Without one: in Ceph."""
+
+    @property
+    def driver(self) -> BackupDriver | None:
+        """The driver that is enabled; None for Ceph."""
+        return next((driver for driver in self.drivers.values() if driver.enabled), None)
 
 
 class CinderFeatures(SpecModel):

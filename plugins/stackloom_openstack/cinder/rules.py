@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from stackloom import Problem
 from stackloom.options import Option, secrets_in_clear
-from stackloom_openstack.cinder.features import BackupDriver, CinderFeatures, CinderNodeFeatures, VolumeBackend
+from stackloom_openstack.cinder.conf import CEPH, IMAGE
+from stackloom_openstack.cinder.features import BackupDriver, CinderFeatures, CinderNodeFeatures, VolumeBackend, names_in
 
 if TYPE_CHECKING:
     from stackloom.spec.deployment import OpenStackDeployment
@@ -23,6 +24,9 @@ def rules(deployment: OpenStackDeployment) -> Iterator[Problem]:
         path = f"{PATH}.volume.backends.{name}.values.conf.cinder"
         if backend.enabled:
             yield from _backend(backend, path)
+            yield from _pods(backend, f"{PATH}.volume.backends.{name}.values")
+            taken = [f"{path}.{group}" for group, _ in backend.groups() if group == CEPH and cinder.volume.enabled]
+            yield from map(_is_ceph, taken)
         for group, options in backend.values.conf.cinder.items():
             yield from secrets_in_clear(options, f"{path}.{group}")
     for name, driver in cinder.backup.drivers.items():
@@ -31,13 +35,15 @@ def rules(deployment: OpenStackDeployment) -> Iterator[Problem]:
     for label, node in deployment.spec.nodes.items():
         if isinstance(own := node.features.get("cinder"), CinderNodeFeatures):
             for name, lvm in own.volume.backends.items():
-                path = f"spec.nodes.{label}.features.cinder.volume.backends.{name}.lvm"
-                yield from secrets_in_clear(lvm.lvm.model_extra or {}, path)
+                path = f"spec.nodes.{label}.features.cinder.volume.backends.{name}"
+                yield from secrets_in_clear(lvm.lvm.model_extra or {}, f"{path}.lvm")
+                if name == CEPH and cinder.volume.enabled:
+                    yield _is_ceph(path)
 
 
 def _backend(backend: VolumeBackend, path: str) -> Iterator[Problem]:
     conf = backend.values.conf.cinder
-    groups = _names(conf.get("DEFAULT", {}).get("enabled_backends"))
+    groups = names_in(conf.get("DEFAULT", {}).get("enabled_backends"))
     if not groups:
         yield Problem(
             path=path,
@@ -55,10 +61,23 @@ def _backend(backend: VolumeBackend, path: str) -> Iterator[Problem]:
             )
 
 
-def _names(value: Option | None) -> list[str]:
-    """The names in an option that is a list, or text with commas."""
-    texts = value if isinstance(value, list) else str(value or "").split(",")
-    return [name for text in texts if (name := str(text).strip())]
+def _pods(backend: VolumeBackend, path: str) -> Iterator[Problem]:
+    values = backend.values
+    for role in values.images.tags:
+        if role != IMAGE:
+            what = f"a backend has no image {role!r}: all but cinder-volume runs from the service's own"
+            yield Problem(path=f"{path}.images.tags.{role}", what=what, hint=f"Name it {IMAGE}, or leave it out")
+    if values.pod.replicas and values.pod.replicas.volume > 1 and "host" in values.conf.cinder.get("DEFAULT", {}):
+        yield Problem(
+            path=f"{path}.conf.cinder.DEFAULT.host",
+            what="several Pods of one name would each take the others' work for what it left itself",
+            hint="Leave it out, or keep one replica",
+        )
+
+
+def _is_ceph(path: str) -> Problem:
+    what = f"{CEPH} is the name of the backend in Ceph"
+    return Problem(path=path, what=what, hint="Choose another name, or set features.cinder.volume.enabled to false")
 
 
 def _driver(driver: BackupDriver, path: str) -> Iterator[Problem]:

@@ -1,0 +1,44 @@
+"""What a Pod needs that attaches volumes to its node, as copies between a backend and something else do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypedDict
+
+from stackloom import Mount, Privilege
+from stackloom_openstack.cinder.conf import nodes_with_volumes
+from stackloom_openstack.cinder.features import CinderFeatures
+
+if TYPE_CHECKING:
+    from stackloom.constructs.context import ServiceContext
+
+
+class Access(TypedDict, total=False):
+    """What a Pod may do beyond an ordinary one."""
+
+    privilege: Privilege
+    mounts: Sequence[Mount]
+    host_network: bool
+
+
+# The node's devices, and what its iSCSI, NVMe and multipath daemons go by: those of the node do the work.
+_NODE = (
+    Mount.host("/dev"),
+    Mount.host("/run/udev", kind="DirectoryOrCreate", read_only=True),
+    Mount.host("/lib/modules", read_only=True),
+    Mount.host("/etc/iscsi", kind="DirectoryOrCreate"),
+    Mount.host("/var/lib/iscsi", kind="DirectoryOrCreate"),
+    Mount.host("/etc/nvme", kind="DirectoryOrCreate"),
+    Mount.host("/etc/multipath", kind="DirectoryOrCreate"),
+)
+
+
+def only_ceph(ctx: ServiceContext) -> bool:
+    """Whether no volume is kept anywhere but in Ceph, which is read and written without attaching anything."""
+    backends = ctx.features_as(CinderFeatures).volume.backends.values()
+    return not any(backend.enabled for backend in backends) and not any(nodes_with_volumes(ctx.deployment))
+
+
+def attaching(reason: str, more: Sequence[Mount] = ()) -> Access:
+    """Of a Pod that is its node's equal in all that concerns block devices: iSCSI's sessions belong to its network, too."""
+    return {"privilege": Privilege(reason=reason, privileged=True), "mounts": [*_NODE, *more], "host_network": True}
