@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from stackloom import checks, images, incluster, publish
 from stackloom.attribution import attributed, blaming, collecting
 from stackloom.constructs import tls_proxy
+from stackloom.constructs.ceph import CephClients
 from stackloom.constructs.component import Component, body_of, manifest_text, new_app, outline, validate
 from stackloom.constructs.context import ServiceContext
 from stackloom.constructs.options import option_problems
@@ -33,7 +34,7 @@ from stackloom.infra.offered import with_infrastructure
 from stackloom.manifests import objects
 from stackloom.manifests.programs import program_files
 from stackloom.manifests.workloads import Identity
-from stackloom.model.backend import BACKENDS, backend
+from stackloom.model.backend import BACKENDS, CEPH, backend
 from stackloom.model.credential import Credential
 from stackloom.model.output import Output
 from stackloom.model.service import Service
@@ -107,6 +108,7 @@ class Cloud:
         self._delivered: set[str] = set()
         self.credentials: list[Credential] = cloud_credentials(self.deployment)
         self._programs = incluster.read_programs()
+        self._ceph_clients = CephClients()
         self._build()
 
     def component(self, name: str) -> Component:
@@ -207,7 +209,8 @@ class Cloud:
         build_base(base, self._labels("base"), self._programs, closed=self.deployment.spec.features.network_policies.enabled)
         credentials = self._component(CREDENTIALS, BASE_LEVEL)
         argocd = self._component(ARGOCD, BASE_LEVEL) if self.deployment.spec.argocd.repository else None
-        for service in self.graph.services.values():
+        # What makes the clients of Ceph comes when it is known who wants one.
+        for service in sorted(self.graph.services.values(), key=lambda s: s.backs == CEPH):
             with collecting(problems), self._blaming(service, f"while building {service.name!r}"):
                 self._build_service(service)
         self._add_policies()
@@ -242,7 +245,12 @@ class Cloud:
         assert service.build is not None  # noqa: S101 - the loader selects no service that has none
         component = self._component(service.name, self.graph.level(service.name), self._source_of(service.name))
         context = ServiceContext(
-            deployment=self.deployment, service=service, component=component, graph=self.graph, programs=self._programs
+            deployment=self.deployment,
+            service=service,
+            component=component,
+            graph=self.graph,
+            programs=self._programs,
+            ceph_clients=self._ceph_clients,
         )
         self._contexts[service.name] = context
         service.build(context)
@@ -309,10 +317,10 @@ class Cloud:
             {
                 **({chosen.store.kind: [chosen.store.name]} if chosen else {}),
                 "Service": sorted(backends),
-                "Secret": sorted(referenced_secrets(self.deployment)),
+                "Secret": sorted({*referenced_secrets(self.deployment), *self._ceph_clients.secrets}),
                 **existing_objects(self.deployment),
                 "StorageClass": [self.deployment.spec.local_volume_storage_class],
-                "Namespace": [self.deployment.spec.argocd.namespace],
+                "Namespace": [self.deployment.spec.argocd.namespace, *self._ceph_clients.namespaces(self.deployment)],
             }
         )
 

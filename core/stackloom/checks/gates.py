@@ -12,7 +12,12 @@ from stackloom.errors import Problem, did_you_mean
 from stackloom.model.output import Output
 
 # What the variables of a gate name, and what stands between the names. Pods are named by their labels.
-_VARIABLES = {"GATE_SERVICES": ("Service", ","), "GATE_JOBS": ("Job", ","), "GATE_NODE_PODS": ("Pod", ";")}
+_VARIABLES = {
+    "GATE_SERVICES": ("Service", ","),
+    "GATE_JOBS": ("Job", ","),
+    "GATE_LASTING_JOBS": ("Job", ","),
+    "GATE_NODE_PODS": ("Pod", ";"),
+}
 
 
 class _Wait(NamedTuple):

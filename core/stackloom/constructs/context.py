@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from stackloom import images
-from stackloom.constructs import access, coordination, options
+from stackloom.constructs import access, ceph, coordination, options
 from stackloom.constructs.apis import ApiDeployment
+from stackloom.constructs.ceph import CephClients
 from stackloom.constructs.jobs import Task, clean_database, migrate_database, register_in_catalogue
 from stackloom.constructs.variants import Variant, variants_of
 from stackloom.constructs.workers import Agent, StatefulService, Worker
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Ports = int | range
 M = TypeVar("M", bound=SpecModel)
 
 
@@ -58,6 +60,7 @@ class ServiceContext:
         component: Component,
         graph: Graph,
         programs: Mapping[str, str],
+        ceph_clients: CephClients | None = None,
     ) -> None:
         self.deployment = deployment
         self.service = service
@@ -69,7 +72,8 @@ class ServiceContext:
         self.values = deployment.values_of(service)
         self.generation = deployment.generation_of(service.name)
         self.credentials: list[Credential] = []
-        self.egress_ports: list[int] = []
+        self.ceph_clients = CephClients() if ceph_clients is None else ceph_clients
+        self.egress_ports: list[Ports] = []
         self.open_ports: list[int] = []
         self.monitored_ports: list[int] = [service.metrics_port] if service.metrics_port else []
         self._programs = programs
@@ -106,7 +110,7 @@ class ServiceContext:
 
     def endpoint(self, service_type: str, name: str = "api") -> Endpoint:
         """The endpoint of a service of this type, which must be declared in ``requires`` or ``uses``."""
-        self._declared(service_type)
+        self.declared(service_type)
         found = self.graph.endpoint(service_type, name)
         if found is None:
             raise StackloomError(
@@ -124,11 +128,12 @@ class ServiceContext:
         count = self.deployment.values_of(owner).replicas.get(endpoint.members.role, usual)
         return [f"{endpoint.service}-{i}.{self.host(endpoint.members.domain)}:{endpoint.port}" for i in range(count)]
 
-    def _declared(self, requirement: str) -> None:
+    def declared(self, requirement: str) -> None:
+        """Raise StackloomError unless the service says that it calls this."""
         if requirement not in self.service.requires | self.service.uses | {self.service.type}:
             raise StackloomError(
                 Problem(
-                    f"the service {self.name!r} asks for the endpoint of {requirement!r} without declaring that it needs it",
+                    f"the service {self.name!r} asks for {requirement!r} without declaring that it needs it",
                     f"Add {requirement!r} to `requires` (it waits for it) or to `uses` of the Service",
                 )
             )
@@ -234,6 +239,9 @@ class ServiceContext:
     admin_env = word(access.admin_env)
     login = word(access.login)
     account_env = word(access.account_env)
+    ceph_files = word(ceph.ceph_files)
+    ceph_pool = word(ceph.ceph_pool)
+    ceph_user_key = word(ceph.ceph_user_key)
     coordination_files = word(coordination.coordination_files)
     coordination_url = word(coordination.coordination_url)
     oslo_config = word(options.oslo_config)
@@ -246,12 +254,13 @@ class ServiceContext:
     def gate(self, needs: Iterable[str] | None = None, after: Sequence[Any] = ()) -> Gate:
         """What a Pod waits for: the services that this one requires (or of them only ``needs``), and ``after``."""
         for need in needs or ():
-            self._declared(need)
+            self.declared(need)
         services = self.graph.waits_for(self.service, needs)
         gates = [item if isinstance(item, Gate) else item.awaited for item in after]
         return Gate(
             services=tuple(dict.fromkeys([*services, *(s for g in gates for s in g.services)])),
             jobs=tuple(dict.fromkeys(j for g in gates for j in g.jobs)),
+            lasting_jobs=tuple(dict.fromkeys(j for g in gates for j in g.lasting_jobs)),
             node_pods=tuple(dict.fromkeys(p for g in gates for p in g.node_pods)),
             release=self.release,
             image=self.image("toolbox"),
@@ -271,8 +280,11 @@ class ServiceContext:
         """The kinds of nodes that ``spec.nodes`` sets apart for this service; the last is for all others."""
         return variants_of(self.deployment, self.service)
 
-    def allow_egress(self, *ports: int) -> None:
-        """Let the service's Pods call these TCP ports anywhere, for what lives outside the cloud (LDAP, an identity provider)."""
+    def allow_egress(self, *ports: Ports) -> None:
+        """Let the service's Pods call these TCP ports anywhere, for what lives outside the cloud (LDAP, an identity provider).
+
+        A ``range`` opens all of its ports.
+        """
         self.egress_ports += ports
 
     def allow_ingress(self, *ports: int) -> None:

@@ -74,17 +74,19 @@ def container_of(
 
 
 def pod_of(ctx: ServiceContext, container: Container, running: Running, *, gate: Gate) -> Pod:
-    """A Pod around the main container."""
+    """A Pod around the main container. For Secrets that a Job makes it waits as well."""
     account = running.get("account", "")
     quiet = replace(container, probes=None, ports={}, host_ports={}, drain_seconds=0, before_stop=())
     steps = [
         replace(quiet, name=f"step-{i}", command=[_rendered(word, container.files, ctx) for word in words])
         for i, words in enumerate(running.get("before", ()), 1)
     ]
+    containers = [container, *running.get("sidecars", ())]
+    init = [*_node_files(ctx, container, running), *running.get("init", ()), *steps]
     return Pod(
-        containers=[container, *running.get("sidecars", ())],
-        init=[*_node_files(ctx, container, running), *running.get("init", ()), *steps],
-        gate=gate,
+        containers=containers,
+        init=init,
+        gate=ctx.ceph_clients.awaited(ctx.deployment, gate, [*init, *containers]),
         service_account=account or ctx.name,
         token=bool(account),
         user=running.get("user", OPENSTACK_UID),

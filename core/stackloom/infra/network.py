@@ -24,8 +24,12 @@ def _pods(applications: Iterable[str]) -> Rule:
     return {"podSelector": {"matchExpressions": [{"key": "application", "operator": "In", "values": sorted(applications)}]}}
 
 
-def _tcp(ports: Iterable[int]) -> list[Rule]:
-    return [{"port": port, "protocol": "TCP"} for port in sorted(set(ports))]
+def _tcp(ports: Iterable[int | range]) -> list[Rule]:
+    spans = {range(port, port + 1) if isinstance(port, int) else port for port in ports}
+    return [
+        {"port": span[0], **({"endPort": span[-1]} if len(span) > 1 else {}), "protocol": "TCP"}
+        for span in sorted(spans, key=lambda span: (span[0], span[-1]))
+    ]
 
 
 def default_deny(who: Identity) -> Body:
@@ -44,7 +48,7 @@ def service_policy(
     service: Service,
     pods: Sequence[Mapping[str, Any]],
     *,
-    egress_ports: Sequence[int] = (),
+    egress_ports: Sequence[int | range] = (),
     open_ports: Sequence[int] = (),
     monitored_ports: Sequence[int] = (),
     monitoring: str = "",

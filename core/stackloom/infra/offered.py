@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stackloom.errors import Problem, StackloomError
+from stackloom.infra.ceph import CEPH_CLIENTS
 from stackloom.infra.etcd import ETCD
 from stackloom.infra.ingress import INGRESS
 from stackloom.infra.mariadb import MARIADB
@@ -13,7 +14,7 @@ from stackloom.infra.rabbitmq import NOTIFICATIONS, broker_for
 from stackloom.infra.storage import STORAGE
 from stackloom.model.service import Service
 
-_SHARED: tuple[Service, ...] = (ETCD, INGRESS, MARIADB, MEMCACHED, NOTIFICATIONS, STORAGE)
+_SHARED: tuple[Service, ...] = (CEPH_CLIENTS, ETCD, INGRESS, MARIADB, MEMCACHED, NOTIFICATIONS, STORAGE)
 
 
 def with_infrastructure(services: Sequence[Service]) -> tuple[Service, ...]:

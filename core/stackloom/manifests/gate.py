@@ -20,19 +20,20 @@ TOKEN_MOUNT = {"name": _TOKEN_VOLUME, "mountPath": "/var/run/secrets/kubernetes.
 class Gate:
     """What is waited for.
 
-    Services with a ready endpoint; Jobs, by the value of their label ``stackloom.io/job``, that have succeeded for this release;
-    Pods that are ready on the same node (``application=openvswitch,component=vswitchd``).
+    Services with a ready endpoint; Jobs, by the value of their label ``stackloom.io/job``, that have succeeded for this release,
+    or ``lasting_jobs`` for any; Pods that are ready on the same node (``application=openvswitch,component=vswitchd``).
     """
 
     services: tuple[str, ...] = ()
     jobs: tuple[str, ...] = ()
+    lasting_jobs: tuple[str, ...] = ()
     node_pods: tuple[str, ...] = ()
     release: str = ""
     image: str = ""
     files: Sequence[ConfigFile] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.services or self.jobs or self.node_pods)
+        return bool(self.services or self.jobs or self.lasting_jobs or self.node_pods)
 
 
 def gate_container(gate: Gate, mounts: list[dict[str, Any]], security: dict[str, Any]) -> dict[str, Any]:
@@ -42,6 +43,8 @@ def gate_container(gate: Gate, mounts: list[dict[str, Any]], security: dict[str,
         env.append({"name": "GATE_SERVICES", "value": ",".join(gate.services)})
     if gate.jobs:
         env += [{"name": "GATE_JOBS", "value": ",".join(gate.jobs)}, {"name": "GATE_RELEASE", "value": gate.release}]
+    if gate.lasting_jobs:
+        env.append({"name": "GATE_LASTING_JOBS", "value": ",".join(gate.lasting_jobs)})
     if gate.node_pods:
         env += [
             {"name": "GATE_NODE_PODS", "value": ";".join(gate.node_pods)},

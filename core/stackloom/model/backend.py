@@ -23,6 +23,8 @@ _SHARED = {
 }
 # Every requirement that infrastructure meets. What else a Service of the core backs is there for the cloud as a whole.
 BACKENDS = frozenset({*_SHARED, "messaging"})
+# A requirement without a Service of Kubernetes behind it: the component for it comes with the services that name it.
+CEPH = "ceph"
 
 
 def backend(requirement: str, service: str) -> Backend:

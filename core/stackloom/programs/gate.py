@@ -1,9 +1,10 @@
 """Hold a Pod back until what it needs is there: the init container ``gate``.
 
 It waits for Services with a ready endpoint (GATE_SERVICES), for Jobs of this release that have succeeded (GATE_JOBS,
-GATE_RELEASE) and for Pods that are ready on the same node (GATE_NODE_PODS, NODE_NAME), however long that takes: a Pod that
-waits says what for, a Pod that gives up only restarts. It asks for lists of endpointslices, jobs and pods, and no more than
-three or four of them every two seconds, however much there is to wait for.
+GATE_RELEASE), for Jobs of the infrastructure, which knows no release (GATE_LASTING_JOBS), and for Pods that are ready on the same
+node (GATE_NODE_PODS, NODE_NAME), however long that takes: a Pod that waits says what for, a Pod that gives up only restarts. It
+asks for lists of endpointslices, jobs and pods, and no more than a few of them every two seconds, however much there is to wait
+for.
 """
 
 from __future__ import annotations
@@ -27,13 +28,17 @@ REPEAT_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What must be there: names of Services, values of the Jobs' label for ``release``, label selectors of Pods on ``node``."""
+    """What must be there: names of Services, values of the Jobs' label, label selectors of Pods on ``node``.
+
+    ``jobs`` are those of ``release``, ``lasting`` of any.
+    """
 
     services: tuple[str, ...] = ()
     jobs: tuple[str, ...] = ()
     release: str = ""
     pods: tuple[str, ...] = ()
     node: str = ""
+    lasting: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,7 @@ def needs_from(env: Mapping[str, str]) -> Needs:
         services=_words(env.get("GATE_SERVICES", ""), ","),
         jobs=_words(env.get("GATE_JOBS", ""), ","),
         release=env.get("GATE_RELEASE", ""),
+        lasting=_words(env.get("GATE_LASTING_JOBS", ""), ","),
         pods=_words(env.get("GATE_NODE_PODS", ""), ";"),
         node=env.get("NODE_NAME", ""),
     )
@@ -70,7 +76,8 @@ def missing(needs: Needs, seen: Seen) -> list[str]:
     ready = {_label(s, SERVICE_LABEL) for s in seen.slices if any(_endpoint_is_ready(e) for e in s.get("endpoints") or ())}
     jobs = list(seen.jobs)
     said = [f"Service {name} has no ready endpoint" for name in needs.services if name not in ready]
-    said += [text for name in needs.jobs if (text := _job_is_missing(name, [j for j in jobs if _label(j, JOB_LABEL) == name]))]
+    wanted = (*needs.jobs, *needs.lasting)
+    said += [text for name in wanted if (text := _job_is_missing(name, [j for j in jobs if _label(j, JOB_LABEL) == name]))]
     pods = seen.pods or {}
     return said + [
         f"no ready Pod {selector} on this node"
@@ -123,6 +130,7 @@ def look(api: Kube, needs: Needs) -> Seen:
     slices = api.find(ENDPOINT_SLICES, f"{SERVICE_LABEL} in ({','.join(needs.services)})") if needs.services else []
     in_release = f"{JOB_LABEL} in ({','.join(needs.jobs)}),{RELEASE_LABEL}={needs.release}"
     jobs = api.find(JOBS, in_release) if needs.jobs else []
+    jobs += api.find(JOBS, f"{JOB_LABEL} in ({','.join(needs.lasting)})") if needs.lasting else []
     on_node = f"spec.nodeName={needs.node}"
     return Seen(slices, jobs, {selector: api.find(PODS, selector, fields=on_node) for selector in needs.pods})
 

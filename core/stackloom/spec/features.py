@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Field
 
 from stackloom.fields import Cidr, DnsLabel, LogLevel, NonEmpty, ObjectName, Secret, SpecModel, ValueFrom, refuse
+from stackloom.spec.ceph import Ceph
 from stackloom.spec.certificates import Certificate
 from stackloom.spec.database import Database
 from stackloom.spec.ingress import Ingress
@@ -184,6 +185,8 @@ class Features(SpecModel):
     """How users reach the public endpoints. (Not in the CR.)"""
     database: Database = Database()
     """Care for the databases."""
+    ceph: Ceph = Ceph()
+    """The Ceph in which services keep data. (Not in the CR.)"""
     messaging: Messaging = Messaging()
     """The message bus."""
     stacklight: StackLight = StackLight()
@@ -202,6 +205,7 @@ class Features(SpecModel):
             ssl: Ssl = ...,
             ingress: Ingress = ...,
             database: Database = ...,
+            ceph: Ceph = ...,
             messaging: Messaging = ...,
             stacklight: StackLight = ...,
             logging: Logging = ...,

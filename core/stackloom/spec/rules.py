@@ -202,7 +202,44 @@ def _limit_problems(resources: dict[str, Resources], path: tuple[str, ...]) -> I
                 )
 
 
+def ceph_is_reached_in_one_way(deployment: OpenStackDeployment, services: Sequence[Service]) -> Iterator[Problem]:
+    """Ceph is Rook's or outside; whoever makes pools there has the rights to, and nobody else is told how."""
+    del services
+    ceph, path = deployment.spec.features.ceph, "spec.features.ceph"
+    if ceph.monitors and ceph.rook is not None:
+        yield Problem(
+            path=f"{path}.rook", what="monitors of a Ceph outside are given as well", hint="Keep rook or monitors, not both"
+        )
+    for index, monitor in enumerate(ceph.monitors):
+        if monitor in ceph.monitors[:index]:
+            yield Problem(path=f"{path}.monitors[{index}]", what=f"{monitor} stands in the list twice", hint="Name each once")
+    provision = ceph.provision
+    if ceph.monitors and provision.enabled and provision.keyring is None:
+        yield Problem(
+            path=f"{path}.provision",
+            what="pools and users are to be made in a Ceph outside, and no keyring is given that may",
+            hint="Add keyring, or set enabled to false and make the pools and the Secrets yourself",
+        )
+    if provision.enabled and provision.keyring is not None and not ceph.monitors:
+        hint = "Leave it out, or give the monitors of a Ceph outside"
+        yield Problem(path=f"{path}.provision.keyring", what="Rook has a keyring of its own, which is used", hint=hint)
+    if not provision.enabled:
+        for key in sorted({"keyring", "replicas", "application"} & provision.model_fields_set):
+            what = "nothing is made in Ceph, and this has no effect"
+            yield Problem(path=f"{path}.provision.{key}", what=what, hint="Leave it out, or set enabled to true")
+    pools = ceph.pools.model_dump()
+    for use, name in pools.items():
+        first = next(other for other, taken in pools.items() if taken == name)
+        if first != use:
+            yield Problem(
+                path=f"{path}.pools.{use}",
+                what=f"{name} is the pool of {first} as well, and the users of either could read the other's data",
+                hint="Give each use a pool of its own",
+            )
+
+
 COMMON: tuple[Rule, ...] = (
+    ceph_is_reached_in_one_way,
     domains_differ,
     external_secrets_have_a_store,
     backups_have_a_place,

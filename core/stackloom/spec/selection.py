@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from stackloom.errors import Problem, did_you_mean
-from stackloom.model.backend import BACKENDS
+from stackloom.model.backend import BACKENDS, CEPH
 from stackloom.model.service import Service
 from stackloom.spec import cr
 from stackloom.spec.paths import KeyPath, dig
@@ -45,7 +45,7 @@ def select(data: object, services: Sequence[Service]) -> Selection:
 def _infrastructure(chosen: Sequence[Service], services: Sequence[Service]) -> Iterator[Service]:
     """What the chosen services stand on, and what every cloud has."""
     for service in services:
-        wanted = service.backs not in BACKENDS or any(service.serves(other) for other in chosen)
+        wanted = service.backs not in {*BACKENDS, CEPH} or any(service.serves(other) for other in chosen)
         if service.backs and wanted and service not in chosen:
             yield service
 

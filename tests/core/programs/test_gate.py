@@ -35,6 +35,12 @@ def waits_for_job(*jobs: Object) -> str:
     return "; ".join(gate.missing(gate.Needs(jobs=("sync",), release="r"), gate.Seen(jobs=jobs)))
 
 
+def test_a_job_of_the_infrastructure_is_waited_for_whatever_the_release() -> None:
+    needs = gate.Needs(lasting=("clients",))
+    assert gate.missing(needs, gate.Seen()) == ["no Job clients yet"]
+    assert gate.missing(needs, gate.Seen(jobs=[job("clients", "Complete")])) == []
+
+
 def waits_for_pod(*pods: Object) -> bool:
     return bool(gate.missing(gate.Needs(pods=("a=b",), node="n"), gate.Seen(pods={"a=b": pods})))
 
@@ -111,7 +117,8 @@ def test_every_need_that_is_not_met_is_named_once(needs: gate.Needs, present: se
 
 def test_the_environment_is_read_without_blanks_and_doubles() -> None:
     env = {"GATE_SERVICES": "a, b,,a", "GATE_JOBS": "j", "GATE_RELEASE": "r", "GATE_NODE_PODS": "x=1,y=2; z=3", "NODE_NAME": "n"}
-    assert gate.needs_from(env) == gate.Needs(("a", "b"), ("j",), "r", ("x=1,y=2", "z=3"), "n")
+    env |= {"GATE_LASTING_JOBS": "k"}
+    assert gate.needs_from(env) == gate.Needs(("a", "b"), ("j",), "r", ("x=1,y=2", "z=3"), "n", ("k",))
     assert gate.needs_from({}) == gate.Needs()
 
 
