@@ -133,7 +133,7 @@ def traefik(cluster: Cluster, namespace: str, objects: Sequence[Object], folder:
         env = {
             "PATH": os.environ["PATH"],
             "KUBECONFIG": str(_kubeconfig(cluster, namespace, pod["serviceAccountName"], folder)),
-            "HTTP_PROXY": f"socks5://{LOOPBACK}:{proxy}",
+            "HTTPS_PROXY": f"socks5://{LOOPBACK}:{proxy}",
         }
         command = [str(program), *(word.replace("/etc/traefik/traefik.yml", str(file)) for word in arguments)]
         with log.open("wb") as stream, subprocess.Popen(command, env=env, stdout=stream, stderr=stream) as process:
@@ -201,6 +201,11 @@ class _Pod(http.server.BaseHTTPRequestHandler):
         self.wfile.write(b"\x05\x00\x00\x01" + bytes(6))
         self.connection = self.context.wrap_socket(self.connection, server_side=True)
         self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb", 0)
+
+    def finish(self) -> None:
+        """Close what the server does not know of: the connection by TLS over its own."""
+        super().finish()
+        self.connection.close()
 
     def do_GET(self) -> None:
         """Answer with what was asked; or turn to bytes that come back, for who asks for another protocol."""
