@@ -9,9 +9,9 @@ def a_secret_is_stored_and_read_back_by_its_public_address(cloud: RunningCloud) 
     manager = cloud.admin.key_manager
     made = manager.create_secret(name="word", payload="open sesame", payload_content_type="text/plain")
     assert str(made.secret_ref).startswith(f"https://barbican.{DOMAIN}/v1/secrets/")
-    assert manager.get(f"/v1/secrets/{made.secret_id}/payload", headers={"Accept": "text/plain"}).text == "open sesame"
+    assert manager.get(f"/secrets/{made.secret_id}/payload", headers={"Accept": "text/plain"}).text == "open sesame"
     manager.delete_secret(made.secret_id)
-    assert manager.get(f"/v1/secrets/{made.secret_id}").status_code == 404
+    assert manager.get(f"/secrets/{made.secret_id}").status_code == 404
 
 
 def a_key_that_is_ordered_is_there_at_once(cloud: RunningCloud) -> None:
@@ -26,7 +26,7 @@ def a_key_that_is_ordered_is_there_at_once(cloud: RunningCloud) -> None:
     order = manager.create_order(type="key", meta=meta)
     found = manager.get_order(order.order_id)
     assert found.status == "ACTIVE", found
-    payload = manager.get(f"{found.secret_ref}/payload", headers={"Accept": "application/octet-stream"})
+    payload = manager.get(f"/secrets/{found.secret_id}/payload", headers={"Accept": "application/octet-stream"})
     assert len(payload.content) == 32
 
 

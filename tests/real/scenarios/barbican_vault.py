@@ -40,7 +40,7 @@ def stored(cloud: RunningCloud, payload: str) -> str:
 
 
 def payload(cloud: RunningCloud, secret: str) -> tuple[int, str]:
-    answer = cloud.admin.key_manager.get(f"/v1/secrets/{secret}/payload", headers={"Accept": "text/plain"})
+    answer = cloud.admin.key_manager.get(f"/secrets/{secret}/payload", headers={"Accept": "text/plain"})
     return answer.status_code, answer.text
 
 
