@@ -42,7 +42,7 @@ from stackloom.plugins import Plugins, load
 from stackloom.spec import loader
 from stackloom.spec.deployment import OpenStackDeployment
 from stackloom.spec.paths import parse
-from stackloom.spec.references import referenced_secrets
+from stackloom.spec.references import referenced_secrets, referenced_storage_classes
 from stackloom.spec.source import Source, read
 from stackloom.waves import set_waves
 
@@ -319,7 +319,7 @@ class Cloud:
                 "Service": sorted(backends),
                 "Secret": sorted({*referenced_secrets(self.deployment), *self._ceph_clients.secrets}),
                 **existing_objects(self.deployment),
-                "StorageClass": [self.deployment.spec.local_volume_storage_class],
+                "StorageClass": sorted(referenced_storage_classes(self.deployment)),
                 "Namespace": [self.deployment.spec.argocd.namespace, *self._ceph_clients.namespaces(self.deployment)],
             }
         )

@@ -32,7 +32,13 @@ class Identity:
 
 
 def deployment(who: Identity, pod: Pod, *, replicas: int, surge: int | str = "25%", deadline_seconds: int = 1800) -> Body:
-    """A Deployment that rolls without losing capacity, and has failed when it stood still for ``deadline_seconds``."""
+    """A Deployment that rolls without losing capacity, and has failed when it stood still for ``deadline_seconds``.
+
+    On its node's network a new Pod finds the ports of the old one taken: there the old one goes first.
+    """
+    rolling: Body = {"maxUnavailable": 0 if replicas < 3 else 1, "maxSurge": surge}
+    if pod.host_network:
+        rolling = {"maxUnavailable": 1, "maxSurge": 0}
     return who.body(
         "apps/v1",
         "Deployment",
@@ -43,7 +49,7 @@ def deployment(who: Identity, pod: Pod, *, replicas: int, surge: int | str = "25
             "selector": {"matchLabels": who.selector},
             "strategy": {
                 "type": "RollingUpdate",
-                "rollingUpdate": {"maxUnavailable": 0 if replicas < 3 else 1, "maxSurge": surge},
+                "rollingUpdate": rolling,
             },
             "template": pod_template(pod, who.labels, who.selector),
         },

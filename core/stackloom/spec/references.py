@@ -1,4 +1,4 @@
-"""The Secrets that a deployment refers to and does not make: they are in the cluster before it is."""
+"""The Secrets and StorageClasses that a deployment refers to and does not make: they are in the cluster before it is."""
 
 from __future__ import annotations
 
@@ -11,6 +11,20 @@ from stackloom.spec.deployment import OpenStackDeployment
 def referenced_secrets(deployment: OpenStackDeployment) -> set[str]:
     """The names in every ``value_from: {secret_key_ref: ...}``, wherever it stands."""
     return set(_names(deployment.model_dump(exclude_none=True)))
+
+
+def referenced_storage_classes(deployment: OpenStackDeployment) -> set[str]:
+    """The names in every ``storage_class_name``, and those of the deployment as a whole."""
+    spec = deployment.spec
+    own = {spec.local_volume_storage_class, spec.persistent_volume_storage_class}
+    return {name for name in own | set(_values(deployment.model_dump(exclude_none=True), "storage_class_name")) if name}
+
+
+def _values(value: Any, key: str) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from (str(inner) for name, inner in value.items() if name == key)
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _values(inner, key)
 
 
 def _names(value: Any) -> Iterator[str]:
