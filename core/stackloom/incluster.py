@@ -1,4 +1,7 @@
-"""The programs that run inside the cluster: shipped in one ConfigMap, exactly as they stand in this package."""
+"""The programs that run inside the cluster, shipped exactly as they stand in their package.
+
+Those of the core are in one ConfigMap; those of a plugin are files of its service's configuration.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,9 @@ PROGRAMS_DIRECTORY = "/opt/stackloom/programs"
 _IMPORT = re.compile(r"^\s*(?:from|import) (\w+)", re.MULTILINE)
 
 
-def read_programs() -> dict[str, str]:
-    """The text of each program by its file name, in the order of the names."""
-    folder = resources.files("stackloom.programs")
+def read_programs(package: str = "stackloom.programs") -> dict[str, str]:
+    """The text of each program of a package by its file name, in the order of the names."""
+    folder = resources.files(package)
     names = sorted(f.name for f in folder.iterdir() if f.name.endswith(".py") and f.name != "__init__.py")
     return {name: folder.joinpath(name).read_text(encoding="utf-8") for name in names}
 

@@ -148,10 +148,13 @@ def bus_options() -> dict[str, Any]:
     return {"rabbit_quorum_queue": True, "rabbit_transient_quorum_queue": True}
 
 
-def bus_env(ctx: ServiceContext) -> dict[str, str | SecretKey]:
-    """The URLs of the service's own message bus and of the one for notifications, of those that it requires or uses."""
+def bus_env(ctx: ServiceContext, *only: str) -> dict[str, str | SecretKey]:
+    """The URLs of the service's own message bus and of the one for notifications, of those that it requires or uses.
+
+    With ``only`` it is that of these: what runs on nodes is given no more than it uses.
+    """
     env: dict[str, str | SecretKey] = {}
-    wanted = ctx.service.requires | ctx.service.uses
+    wanted = ctx.service.needs & set(only or BUS_OPTIONS)
     for requirement, option in BUS_OPTIONS.items():
         if requirement in wanted:
             prefix, secret = requirement.upper(), bus_secret(ctx.service, requirement, ctx.generation)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 class ApiDeployment(Part):
     """A Deployment that serves the endpoint ``endpoint`` of the service, its Service, its route where it is public.
 
-    ``wsgi`` is the application that uWSGI serves (``package.module:callable``), ``workers`` its processes; give ``command``
-    instead for a server of another kind. The service's database and account reach it through the environment.
+    ``wsgi`` is the application that uWSGI serves (``package.module:callable``), ``workers`` its processes, ``uwsgi`` what else
+    uWSGI is told; give ``command`` instead for a server of another kind. The service's database and account reach it through the
+    environment.
     ``health`` is a path that answers 200 without a token. The rest is as in :class:`Running`.
     """
 
@@ -40,6 +41,7 @@ class ApiDeployment(Part):
         endpoint: str = "api",
         replicas: BySize | int = 2,
         workers: BySize | int = 2,
+        uwsgi: Mapping[str, str] | None = None,
         health: str = "/healthcheck",
         **running: Unpack[Running],
     ) -> None:
@@ -52,7 +54,8 @@ class ApiDeployment(Part):
         if wsgi:
             path = f"/etc/{ctx.name}/{served.service}-uwsgi.ini"
             processes = ctx.by_size(workers)
-            ini = ctx.file(path, uwsgi_ini(module=wsgi, port=served.port, name=served.service, processes=processes))
+            text = uwsgi_ini(module=wsgi, port=served.port, name=served.service, processes=processes, extra=uwsgi)
+            ini = ctx.file(path, text)
             running["config"] = [*flat(running.get("config", ())), ini]
             command = ["uwsgi", "--ini", path]
         proxied = served.public is not None and tls_proxy.is_used(ctx.deployment)

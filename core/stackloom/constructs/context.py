@@ -16,6 +16,7 @@ from stackloom.constructs.workers import Agent, StatefulService, Worker
 from stackloom.errors import Problem, StackloomError, did_you_mean
 from stackloom.fields import LogLevel, SpecModel
 from stackloom.graph import Graph
+from stackloom.incluster import read_programs
 from stackloom.manifests import objects
 from stackloom.manifests.files import ConfigFile
 from stackloom.manifests.gate import Gate
@@ -219,8 +220,13 @@ class ServiceContext:
         return self.deployment.log_level_of(self.service)
 
     def program(self, name: str) -> tuple[ConfigFile, ...]:
-        """One of the core's programs and the modules it imports, as files in ``/opt/stackloom/programs``."""
-        return program_files(name, self._programs)
+        """A program of the service's own (``Service.programs``) or of the core, as files in ``/opt/stackloom/programs``.
+
+        With it come the modules that it imports, of either.
+        """
+        own = read_programs(self.service.programs) if self.service.programs else {}
+        files = program_files(name, {**self._programs, **own})
+        return tuple(self.file(f.path, f.text) if f.key in own else f for f in files)
 
     # -- Secrets -------------------------------------------------------------------------------------------------------
 
@@ -276,9 +282,13 @@ class ServiceContext:
     clean_database = word(clean_database)
     register_in_catalogue = word(register_in_catalogue)
 
-    def variants(self) -> list[Variant]:
-        """The kinds of nodes that ``spec.nodes`` sets apart for this service; the last is for all others."""
-        return variants_of(self.deployment, self.service)
+    def variants(self, apart: Callable[[Variant], bool] | None = None, *, of: str = "") -> list[Variant]:
+        """The kinds of nodes that ``spec.nodes`` sets apart for this service; the last is for all others.
+
+        ``apart`` says of a kind whether it is another one for some agent: those that are not belong to the last. ``of`` names
+        another service, whose kinds of nodes these are too.
+        """
+        return variants_of(self.deployment, self.graph.services[of] if of else self.service, apart)
 
     def allow_egress(self, *ports: Ports) -> None:
         """Let the service's Pods call these TCP ports anywhere, for what lives outside the cloud (LDAP, an identity provider).

@@ -50,12 +50,21 @@ _REFERENCE = "Put it into a Secret and refer to it: {value_from: {secret_key_ref
 
 
 def oslo_config(
-    ctx: ServiceContext, filename: str, sections: Sections, *, variant: Variant = EVERY_NODE, accounts: Sequence[str] = ()
+    ctx: ServiceContext,
+    filename: str,
+    sections: Sections,
+    *,
+    variant: Variant = EVERY_NODE,
+    accounts: Sequence[str] = (),
+    key: str = "",
+    without: Collection[str] = (),
 ) -> tuple[ConfigFile, ...]:
     """An oslo.config file under ``/etc/<service>/``, and the files that it names: logging and policy. Mount them together.
 
     Under ``sections`` lies what every service says (:mod:`stackloom.constructs.common_options`), of it what this file takes.
-    ``accounts`` are the groups with which the service logs in to others as its own account. The operator's ``values.conf`` is
+    ``accounts`` are the groups with which the service logs in to others as its own account. Agents on nodes may read another file
+    of the same name, without what is none of their business: ``key`` tells its text apart, and ``without`` names groups of what
+    every service says that it leaves out. The operator's ``values.conf`` is
     laid over ``sections``, and over that what is set for the nodes of a ``variant``. An option that is read from a Secret
     becomes a variable of the containers that mount the file. Options of ``sections`` have the names that they have in the newest
     release: where an older one is deployed, they get those that they had.
@@ -67,7 +76,8 @@ def oslo_config(
     directory = f"/etc/{ctx.name}"
     known = known_options(ctx, stem)
     accounts = [group for group in accounts if known is None or group in known.groups]  # not every release has every one
-    common = merge(common_options(ctx, directory), {group: access.own_account(ctx) for group in accounts})
+    usual = {group: options for group, options in common_options(ctx, directory).items() if group not in without}
+    common = merge(usual, {group: access.own_account(ctx) for group in accounts})
     # What takes only some of it says so by its schema; where there is none, the first file is taken for the service's own.
     takes_all = known is None and stem == next(iter(ctx.service.conf_files))
     base = common if takes_all else _known_to(known, common) if known else _logging(common)
@@ -77,7 +87,7 @@ def oslo_config(
     text, secrets = _text(ctx, stem, (base, sections), given, paths)
     variables = {**access.own_password(ctx, accounts), **secrets}
     return (
-        ctx.file(f"{directory}/{filename}", text, key=f"{stem}{variant.suffix}.conf", secrets=variables),
+        ctx.file(f"{directory}/{filename}", text, key=f"{key or stem}{variant.suffix}.conf", secrets=variables),
         ctx.file(f"{directory}/logging.conf", logging_conf(ctx.log_level)),
         ctx.file(f"{directory}/policy.yaml", policy_yaml(ctx.deployment.policies_of(ctx.service))),
     )

@@ -117,7 +117,8 @@ class StatefulService(Part):
 class Agent(Part):
     """One DaemonSet of an agent that runs on every node of a ``role_of_nodes``, a role or labels.
 
-    Make one for each of ``ctx.variants()``: together they serve every such node exactly once. An agent has no database
+    Make one for each of ``ctx.variants()``: together they serve every such node exactly once. Nodes that have the role ``not_on``
+    as well are left to another agent. An agent has no database
     credential and does not wait for the database; otherwise it waits for what the service requires, or for ``needs``.
     ``on_delete`` leaves it to the operator when an agent restarts, where that would cut traffic. ``name`` replaces that of
     service and role. The rest is as in :class:`Worker`.
@@ -129,6 +130,7 @@ class Agent(Part):
         role: str,
         *,
         role_of_nodes: Nodes,
+        not_on: NodeRole | None = None,
         command: Sequence[str],
         probes: Probes | None = None,
         variant: Variant = EVERY_NODE,
@@ -149,6 +151,6 @@ class Agent(Part):
         container = replace(
             watched(ctx, container, probes), ports=ports or {}, host_ports=host_ports or {}, before_stop=before_stop
         )
-        pod = replace(pod_of(ctx, container, running, gate=gate), role=role_of_nodes, affinity=variant.affinity)
+        pod = replace(pod_of(ctx, container, running, gate=gate), role=role_of_nodes, affinity=variant.affinity_but_on(not_on))
         self.put(daemon_set(who, pod, on_delete=on_delete), gate=gate)
         self.awaited = Gate(node_pods=(f"application={ctx.name},stackloom.io/agent={role}",))

@@ -124,7 +124,8 @@ class Service:
 
     ``conf`` lists the oslo.config files that an operator may override as ``values.conf.<file without .conf>``, by name or as
     :class:`ConfFile`; ``schemas`` is the package that says which options they take (see :mod:`stackloom.oslo.schema`), "" if
-    nothing says it. ``images`` are the roles that ``values.images`` may replace; ``log_level`` is the default of
+    nothing says it. ``programs`` is a package whose modules run inside the cluster (:meth:`ServiceContext.program`), beside the
+    core's own. ``images`` are the roles that ``values.images`` may replace; ``log_level`` is the default of
     ``features.logging.<service>.level``.
     """
 
@@ -152,6 +153,7 @@ class Service:
     credentials: tuple[Credential, ...] = ()
     conf: tuple[str | ConfFile, ...] = ()
     schemas: str = ""
+    programs: str = ""
     cleanup: Cleanup | None = None
     log_level: LogLevel = "INFO"
 

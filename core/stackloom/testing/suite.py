@@ -80,12 +80,15 @@ class ServiceContract:
     @classmethod
     def deployment(cls, record: Service, **spec: Any) -> dict[str, Any]:
         """The smallest deployment of the service, with what differs in ``spec``."""
-        services = {s.type: s for s in load().services if s.build}
-        wanted, todo = {record.type}, [record]
+        services: dict[str, list[Service]] = {}
+        for service in load().services:
+            if service.build:
+                services.setdefault(service.type, []).append(service)
+        wanted, todo = {record.type}, list(services[record.type])  # a type brings all of its services
         while todo:
             for need in todo.pop().requires - BACKENDS - wanted:
                 wanted.add(need)
-                todo.append(services[need])
+                todo += services[need]
         usual = {
             "openstack_version": "gazpacho",
             "preset": "core",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stackloom import Service
+from stackloom import NodeRole, Service
 from stackloom.constructs.variants import Variant, variants_of
 from stackloom.fields import SpecModel
 from stackloom.spec import loader
@@ -97,6 +97,41 @@ def test_divided_by_any_label_every_node_still_runs_exactly_one_and_knows_on_whi
     ((inside, chosen),) = [(inside, part) for inside, part in parts if affinity_matches(part.affinity, node)]
     assert inside == (node.get(key) == value)
     assert chosen.matches(node)
+
+
+def partly(wanted: list[tuple[str, bool]]) -> tuple[OpenStackDeployment, list[Variant]]:
+    """A deployment in which each override concerns the agent, and the variants where some of them make no other agent of it."""
+    made = deployment([(label, True) for label, _ in wanted])
+    set_apart = {label for label, is_apart in wanted if is_apart}
+    return made, variants_of(made, AGENT, lambda variant: variant.label in set_apart)
+
+
+@loads
+@given(overrides, nodes)
+def test_nodes_that_are_not_set_apart_are_left_to_the_default(wanted: list[tuple[str, bool]], node: dict[str, str]):
+    made, some = partly(wanted)
+    (there,) = (v for v in variants_of(made, AGENT) if v.matches(node))
+    (here,) = (v for v in some if v.matches(node))
+    assert here.label == (there.label if dict(wanted).get(there.label) else Variant().label)
+    assert [affinity_matches(v.affinity, node) for v in some] == [v.matches(node) for v in some]
+
+
+@loads
+@given(overrides, labels)
+def test_an_override_that_sets_nothing_apart_and_comes_last_changes_nothing(wanted: list[tuple[str, bool]], new: str):
+    wanted = [item for item in wanted if item[0] != new]
+    assert partly([*wanted, (new, False)])[1] == partly(wanted)[1]
+
+
+@loads
+@given(overrides, nodes, st.booleans())
+def test_nodes_of_another_role_can_be_left_to_another_agent(
+    wanted: list[tuple[str, bool]], node: dict[str, str], is_gateway: bool
+):
+    labelled = {**node, **(NodeRole.GATEWAY.labels if is_gateway else {})}
+    for variant in partly(wanted)[1]:
+        expected = variant.matches(node) and not is_gateway
+        assert affinity_matches(variant.affinity_but_on(NodeRole.GATEWAY), labelled) == expected
 
 
 def test_an_override_for_something_else_makes_no_variant():
