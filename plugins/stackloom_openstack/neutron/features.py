@@ -143,8 +143,8 @@ class DynamicRouting(SpecModel):
 class Portprober(SpecModel):
     """Probes of ports' reachability."""
 
-    enabled: bool = False
-    """Watch ports from gateway nodes."""
+    enabled: Annotated[bool, not_supported("probing ports (portprober, of which no package is published)")] = False
+    """Not supported: its agent is in no public package."""
 
 
 class Trunk(SpecModel):
@@ -228,7 +228,7 @@ class NeutronFeatures(SpecModel):
     dvr: Dvr = Dvr(enabled=False)
     """Distributed virtual routing."""
     dns_servers: list[IpAddress] = Field(default_factory=list)
-    """DNS servers that tenants' networks can reach; left out, those of the nodes are asked."""
+    """DNS servers that tenants' networks can reach; left out, they know the names of ports alone, unless a subnet has its own."""
     tenant_network_types: list[NetworkType] = Field(default_factory=list)
     """Kinds of network that tenants make, the preferred one first; left out, vxlan, and geneve with ml2/ovn."""
     external_networks: list[ExternalNetwork] = Field(default_factory=list)

@@ -42,12 +42,6 @@ def _backend(neutron: NeutronFeatures, preset: str) -> Iterator[Problem]:
             what=f"the preset compute-tf means Tungsten Fabric, and the backend is {neutron.backend}",
             hint="Leave backend out, or set spec.preset to compute",
         )
-    if tungsten and neutron.extensions.portprober.enabled:
-        yield Problem(
-            path=f"{PATH}.extensions.portprober.enabled",
-            what="ports of Tungsten Fabric cannot be probed",
-            hint="Set it to false",
-        )
 
 
 def _external_networks(networks: Sequence[ExternalNetwork]) -> Iterator[Problem]:
