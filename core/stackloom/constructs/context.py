@@ -268,6 +268,7 @@ class ServiceContext:
             jobs=tuple(dict.fromkeys(j for g in gates for j in g.jobs)),
             lasting_jobs=tuple(dict.fromkeys(j for g in gates for j in g.lasting_jobs)),
             node_pods=tuple(dict.fromkeys(p for g in gates for p in g.node_pods)),
+            replaced=tuple(dict.fromkeys(a for g in gates for a in g.replaced)),
             release=self.release,
             image=self.image("toolbox"),
             files=self.program("gate.py"),

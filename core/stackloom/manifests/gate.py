@@ -21,19 +21,21 @@ class Gate:
     """What is waited for.
 
     Services with a ready endpoint; Jobs, by the value of their label ``stackloom.io/job``, that have succeeded for this release,
-    or ``lasting_jobs`` for any; Pods that are ready on the same node (``application=openvswitch,component=vswitchd``).
+    or ``lasting_jobs`` for any; Pods that are ready on the same node (``application=openvswitch,component=vswitchd``); the end of
+    the last Pod of another release, of the applications that are ``replaced``.
     """
 
     services: tuple[str, ...] = ()
     jobs: tuple[str, ...] = ()
     lasting_jobs: tuple[str, ...] = ()
     node_pods: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
     release: str = ""
     image: str = ""
     files: Sequence[ConfigFile] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.services or self.jobs or self.lasting_jobs or self.node_pods)
+        return bool(self.services or self.jobs or self.lasting_jobs or self.node_pods or self.replaced)
 
 
 def gate_container(gate: Gate, mounts: list[dict[str, Any]], security: dict[str, Any]) -> dict[str, Any]:
@@ -42,7 +44,11 @@ def gate_container(gate: Gate, mounts: list[dict[str, Any]], security: dict[str,
     if gate.services:
         env.append({"name": "GATE_SERVICES", "value": ",".join(gate.services)})
     if gate.jobs:
-        env += [{"name": "GATE_JOBS", "value": ",".join(gate.jobs)}, {"name": "GATE_RELEASE", "value": gate.release}]
+        env.append({"name": "GATE_JOBS", "value": ",".join(gate.jobs)})
+    if gate.replaced:
+        env.append({"name": "GATE_REPLACED", "value": ",".join(gate.replaced)})
+    if gate.jobs or gate.replaced:
+        env.append({"name": "GATE_RELEASE", "value": gate.release})
     if gate.lasting_jobs:
         env.append({"name": "GATE_LASTING_JOBS", "value": ",".join(gate.lasting_jobs)})
     if gate.node_pods:

@@ -1,8 +1,9 @@
 """Hold a Pod back until what it needs is there: the init container ``gate``.
 
 It waits for Services with a ready endpoint (GATE_SERVICES), for Jobs of this release that have succeeded (GATE_JOBS,
-GATE_RELEASE), for Jobs of the infrastructure, which knows no release (GATE_LASTING_JOBS), and for Pods that are ready on the same
-node (GATE_NODE_PODS, NODE_NAME), however long that takes: a Pod that waits says what for, a Pod that gives up only restarts. It
+GATE_RELEASE), for Jobs of the infrastructure, which knows no release (GATE_LASTING_JOBS), for Pods that are ready on the same
+node (GATE_NODE_PODS, NODE_NAME), and for the end of all Pods of another release of some applications (GATE_REPLACED,
+GATE_RELEASE), however long that takes: a Pod that waits says what for, a Pod that gives up only restarts. It
 asks for lists of endpointslices, jobs and pods, and no more than a few of them every two seconds, however much there is to wait
 for.
 """
@@ -21,7 +22,9 @@ from program import Failure, run, say
 
 SERVICE_LABEL = "kubernetes.io/service-name"
 JOB_LABEL = "stackloom.io/job"
+TASK_LABEL = "stackloom.io/task"
 RELEASE_LABEL = "stackloom.io/release"
+ENDED = ("Succeeded", "Failed")
 POLL_SECONDS = 2.0
 REPEAT_SECONDS = 30.0
 
@@ -30,7 +33,8 @@ REPEAT_SECONDS = 30.0
 class Needs:
     """What must be there: names of Services, values of the Jobs' label, label selectors of Pods on ``node``.
 
-    ``jobs`` are those of ``release``, ``lasting`` of any.
+    ``jobs`` are those of ``release``, ``lasting`` of any. And what must be gone: Pods of another release, of the applications
+    ``replaced``.
     """
 
     services: tuple[str, ...] = ()
@@ -39,15 +43,17 @@ class Needs:
     pods: tuple[str, ...] = ()
     node: str = ""
     lasting: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the API shows: EndpointSlices and Jobs of all those needed, and for each selector the Pods on the node."""
+    """What the API shows: EndpointSlices and Jobs of all those needed, for each selector the Pods on the node, Pods of before."""
 
     slices: Iterable[Object] = ()
     jobs: Iterable[Object] = ()
     pods: Mapping[str, Iterable[Object]] | None = None
+    former: Iterable[Object] = ()
 
 
 def needs_from(env: Mapping[str, str]) -> Needs:
@@ -59,9 +65,12 @@ def needs_from(env: Mapping[str, str]) -> Needs:
         lasting=_words(env.get("GATE_LASTING_JOBS", ""), ","),
         pods=_words(env.get("GATE_NODE_PODS", ""), ";"),
         node=env.get("NODE_NAME", ""),
+        replaced=_words(env.get("GATE_REPLACED", ""), ","),
     )
     if needs.jobs and not needs.release:
         raise Failure("GATE_JOBS names Jobs, but GATE_RELEASE does not say of which release")
+    if needs.replaced and not needs.release:
+        raise Failure("GATE_REPLACED names applications, but GATE_RELEASE does not say of which release they are to be")
     if needs.pods and not needs.node:
         raise Failure("GATE_NODE_PODS names Pods, but NODE_NAME does not say on which node")
     return needs
@@ -78,6 +87,8 @@ def missing(needs: Needs, seen: Seen) -> list[str]:
     said = [f"Service {name} has no ready endpoint" for name in needs.services if name not in ready]
     wanted = (*needs.jobs, *needs.lasting)
     said += [text for name in wanted if (text := _job_is_missing(name, [j for j in jobs if _label(j, JOB_LABEL) == name]))]
+    if former := [pod for pod in seen.former if (pod.get("status") or {}).get("phase") not in ENDED]:
+        said.append(f"Pod {_names(former)} of another release is still there")
     pods = seen.pods or {}
     return said + [
         f"no ready Pod {selector} on this node"
@@ -132,7 +143,10 @@ def look(api: Kube, needs: Needs) -> Seen:
     jobs = api.find(JOBS, in_release) if needs.jobs else []
     jobs += api.find(JOBS, f"{JOB_LABEL} in ({','.join(needs.lasting)})") if needs.lasting else []
     on_node = f"spec.nodeName={needs.node}"
-    return Seen(slices, jobs, {selector: api.find(PODS, selector, fields=on_node) for selector in needs.pods})
+    pods = {selector: api.find(PODS, selector, fields=on_node) for selector in needs.pods}
+    # != alone would take those without the label, too. Tasks of before end by themselves, or wait for ever.
+    elsewhen = f"application in ({','.join(needs.replaced)}),{RELEASE_LABEL},{RELEASE_LABEL}!={needs.release},!{TASK_LABEL}"
+    return Seen(slices, jobs, pods, api.find(PODS, elsewhen) if needs.replaced else [])
 
 
 def wait(observe: Callable[[], list[str]], pause: Callable[[], Any], clock: Callable[[], float]) -> None:

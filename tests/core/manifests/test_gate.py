@@ -16,6 +16,7 @@ def test_a_gate_is_true_when_it_waits_for_anything():
     assert Gate(services=("mariadb",))
     assert Gate(jobs=("glance-db-sync",))
     assert Gate(node_pods=("application=openvswitch",))
+    assert Gate(replaced=("cinder",))
 
 
 def test_the_program_is_told_what_it_waits_for():
@@ -23,6 +24,13 @@ def test_the_program_is_told_what_it_waits_for():
     assert env(gate) == {
         "GATE_SERVICES": "mariadb,memcached",
         "GATE_JOBS": "glance-db-sync,glance-catalogue",
+        "GATE_RELEASE": "gazpacho",
+    }
+
+
+def test_what_is_replaced_is_replaced_by_this_release():
+    assert env(Gate(replaced=("cinder", "nova"), release="gazpacho")) == {
+        "GATE_REPLACED": "cinder,nova",
         "GATE_RELEASE": "gazpacho",
     }
 

@@ -45,6 +45,18 @@ def waits_for_pod(*pods: Object) -> bool:
     return bool(gate.missing(gate.Needs(pods=("a=b",), node="n"), gate.Seen(pods={"a=b": pods})))
 
 
+def waits_for_end(*phases: str) -> bool:
+    former = [{"metadata": {"name": f"p-{phase}"}, "status": {"phase": phase}} for phase in phases]
+    return bool(gate.missing(gate.Needs(replaced=("a",), release="r"), gate.Seen(former=former)))
+
+
+def test_pods_of_another_release_are_waited_for_until_they_have_ended() -> None:
+    assert not waits_for_end()
+    assert not waits_for_end("Succeeded", "Failed")
+    assert waits_for_end("Succeeded", "Running")
+    assert waits_for_end("Pending")
+
+
 def test_a_service_is_there_when_any_endpoint_of_any_slice_is_ready() -> None:
     assert not waits_for_service(endpoint_slice("db", False), endpoint_slice("db", False, True))
 
@@ -122,7 +134,10 @@ def test_the_environment_is_read_without_blanks_and_doubles() -> None:
     assert gate.needs_from({}) == gate.Needs()
 
 
-@pytest.mark.parametrize(("env", "message"), [({"GATE_JOBS": "j"}, "GATE_RELEASE"), ({"GATE_NODE_PODS": "a=b"}, "NODE_NAME")])
+@pytest.mark.parametrize(
+    ("env", "message"),
+    [({"GATE_JOBS": "j"}, "GATE_RELEASE"), ({"GATE_REPLACED": "a"}, "GATE_RELEASE"), ({"GATE_NODE_PODS": "a=b"}, "NODE_NAME")],
+)
 def test_an_environment_that_contradicts_itself_is_a_failure(env: dict[str, str], message: str) -> None:
     with pytest.raises(Failure, match=message):
         gate.needs_from(env)

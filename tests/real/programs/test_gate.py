@@ -87,6 +87,21 @@ def test_it_opens_when_everything_is_there_and_not_before(kubernetes: Cluster, p
         assert waiting.opens()
 
 
+def test_it_waits_until_no_pod_of_another_release_runs(kubernetes: Cluster, programs: Programs, ready_account: str) -> None:
+    of_before = {"application": "cinder", "stackloom.io/release": "r0"}
+    pods = [
+        pod(ready_account, "scheduler-0", of_before, "here"),
+        pod(ready_account, "db-sync", {**of_before, "stackloom.io/task": "db-sync"}, "here"),
+        pod(ready_account, "api", {**of_before, "stackloom.io/release": "r1"}, "here"),
+        pod(ready_account, "broker", {"application": "cinder"}, "here"),
+    ]
+    kubernetes.apply(pods)
+    with gate(kubernetes, programs, ready_account, GATE_REPLACED="cinder", GATE_RELEASE="r1") as waiting:
+        assert waiting.says("waiting: Pod scheduler-0 of another release is still there")
+        kubernetes.request("DELETE", kubernetes.path(pods[0]), {"gracePeriodSeconds": 0})
+        assert waiting.opens()
+
+
 def test_it_outlives_an_outage_of_the_api(
     api_server: ControlPlane, kubernetes: Cluster, programs: Programs, ready_account: str
 ) -> None:
