@@ -165,6 +165,9 @@ class Container:
         for mount in sorted(self.body.get("volumeMounts") or (), key=lambda m: str(m["mountPath"])):
             read_only = self.volumes.is_read_only(mount)
             lines += _mounted(root, mount["mountPath"], self.volumes.source(mount), read_only=read_only)
+        if self._security("privileged"):
+            self.volumes.shares.mkdir(parents=True, exist_ok=True)
+            lines += _mounted(root, "/run/shares", self.volumes.shares, read_only=False)
         if self._security("readOnlyRootFilesystem"):
             lines.append(f"mount -o remount,bind,ro {root}")
         words = shlex.join(["chroot", root, *self._as_user(), *self.command])

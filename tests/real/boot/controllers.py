@@ -126,7 +126,7 @@ class Controllers:
             "kind": "EndpointSlice",
             "metadata": {"name": f"{name}-0", "namespace": self.namespace, "labels": {"kubernetes.io/service-name": name}},
             "addressType": "IPv4",
-            "ports": [{"name": port["name"], "port": port["port"]} for port in service["spec"]["ports"]],
+            "ports": [{"name": port["name"], "port": port["port"]} for port in service["spec"].get("ports") or ()],
             "endpoints": [{"addresses": [ip], "conditions": {"ready": is_ready}} for ip, is_ready in ready.items()],
         }
 

@@ -64,7 +64,7 @@ def image_of(container: Object, images: Mapping[str, Image]) -> Image:
 def local_images() -> dict[str, Image]:
     """The images, by the last part of their names. The test ends here where something is not installed."""
     venv = environment()
-    trees = {**_trees(venv), VIRTUAL_ENVIRONMENT: venv}
+    trees = {**_trees(venv), VIRTUAL_ENVIRONMENT: venv, "/usr/sbin/mount.nfs": Path(__file__).parent / "mount.nfs"}
     openstack = Image(path=(f"{VIRTUAL_ENVIRONMENT}/bin", *DEBIAN), users=dict.fromkeys(PROJECTS, OPENSTACK_UID), trees=trees)
     traefik = require_traefik()
     etcd = assets_directory()

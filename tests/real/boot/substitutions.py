@@ -25,6 +25,7 @@ SUBSTITUTIONS = (
     ),
     Substitution("virtual addresses of Services", "the address of a ready Pod", "there is no proxy, and one Pod behind each"),
     Substitution("cluster DNS", "/etc/hosts, rewritten as Pods become ready", "needs no server, and answers the same names"),
+    Substitution("NFS servers", "a directory for each share", "a kernel need not have the client"),
     Substitution("limits, seccomp, network policies", "none", "the kernel's doing, not the programs'"),
 )
 

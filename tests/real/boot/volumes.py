@@ -30,6 +30,11 @@ class Volumes:
     _written: dict[str, Files] = field(default_factory=dict)
 
     @property
+    def shares(self) -> Path:
+        """What stands for the shares of all NFS servers."""
+        return self.host / "shares"
+
+    @property
     def _group(self) -> int:
         return int(self.pod["spec"].get("securityContext", {}).get("fsGroup", 0))
 
@@ -59,6 +64,8 @@ class Volumes:
         (volume,) = (v for v in self.pod["spec"]["volumes"] if v["name"] == name)
         if claim := volume.get("persistentVolumeClaim"):
             return self.claims / str(claim["claimName"])
+        if share := volume.get("nfs"):
+            return self.shares / f"{share['server']}:{share['path']}".replace("/", "_")
         if place := volume.get("hostPath"):
             return self._of_node(Path(place["path"]))
         return self.directory / name
@@ -77,7 +84,7 @@ class Volumes:
         """The files of a volume that a kubelet writes; None for one that containers write."""
         name = volume["name"]
         ((kind, source),) = ((key, value) for key, value in volume.items() if key != "name")
-        if kind in ("emptyDir", "persistentVolumeClaim", "hostPath"):
+        if kind in ("emptyDir", "persistentVolumeClaim", "hostPath", "nfs"):
             return None
         if kind == "projected":
             mode = source.get("defaultMode", 0o644)
