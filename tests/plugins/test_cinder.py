@@ -33,6 +33,8 @@ PURE: dict[str, Any] = {
     },
 }
 OF_OUR_IMAGE = {**PURE, "values": {name: value for name, value in PURE["values"].items() if name != "images"}}
+# What oslo.privsep keeps for its helpers: it does not start where one is missing.
+HELPERS = ["CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "NET_ADMIN", "SYS_ADMIN"]
 S3 = {
     "type": "s3",
     "enabled": True,
@@ -140,7 +142,6 @@ def test_pods_of_ceph_share_their_volumes_and_their_locks(made: Made):
     assert objects["StatefulSet/cinder-volume"]["spec"]["replicas"] == 3
     assert volume["OS_DEFAULT__CLUSTER"] == "ceph"
     assert volume["OS_COORDINATION__BACKEND_URL"].startswith("etcd3+https://etcd.openstack.svc")
-    assert main(objects["StatefulSet/cinder-volume"])["securityContext"]["capabilities"] == {"drop": ["ALL"]}
 
 
 def test_a_backend_that_runs_once_is_no_cluster_and_one_that_runs_twice_is(made: Made):
@@ -174,11 +175,12 @@ def test_options_of_backends_are_checked_where_they_stand(manifests: Manifests):
 
 def test_pods_attach_volumes_only_where_some_are_not_in_ceph(made: Made):
     alone, mixed = made(cloud()), made(cloud({"backends": {"pure": PURE}}))
+    assert "'privileged': True" not in str(alone)
     for name in ("StatefulSet/cinder-volume", "StatefulSet/cinder-backup"):
         assert not pod(alone[name]).get("hostNetwork")
         assert pod(mixed[name])["hostNetwork"]
         assert main(mixed[name])["securityContext"]["privileged"]
-    assert main(alone["StatefulSet/cinder-backup"])["securityContext"]["capabilities"]["add"] == ["DAC_READ_SEARCH", "SYS_ADMIN"]
+        assert main(alone[name])["securityContext"]["capabilities"]["add"] == HELPERS
 
 
 def test_a_volume_group_of_nodes_runs_where_the_label_is_and_under_the_nodes_names(made: Made):
@@ -235,7 +237,8 @@ def test_keys_of_an_object_store_reach_cinder_backup_alone(made: Made):
     assert env(objects["StatefulSet/cinder-backup"])["OS_DEFAULT__BACKUP_S3_STORE_SECRET_KEY"] == "storage/secret"
     others = [path for path, body in objects.items() if "storage" in str(body) and body["kind"] in ("Deployment", "StatefulSet")]
     assert others == ["StatefulSet/cinder-backup"]
-    assert [{"port": 9000, "protocol": "TCP"}] in [e.get("ports") for e in objects["NetworkPolicy/cinder"]["spec"]["egress"]]
+    anywhere = [rule["ports"] for rule in objects["NetworkPolicy/cinder"]["spec"]["egress"] if "to" not in rule]
+    assert {"port": 9000, "protocol": "TCP"} in [port for ports in anywhere for port in ports]
 
 
 def test_no_backups_no_cinder_backup(made: Made):
@@ -248,6 +251,7 @@ def test_rows_are_migrated_when_everything_runs_the_new_release(made: Made):
     objects = made(cloud())
     gate = {e["name"]: e.get("value") for e in pod(objects["Job/cinder-db-online-migrations"])["initContainers"][0]["env"]}
     assert {"cinder-api", "cinder-scheduler", "cinder-volume", "cinder-backup"} <= set(gate["GATE_SERVICES"].split(","))
+    assert (gate["GATE_REPLACED"], gate["GATE_RELEASE"]) == ("cinder", "gazpacho")
     waits = {e["name"]: e.get("value") for e in pod(objects["Deployment/cinder-api"])["initContainers"][0]["env"]}
     assert waits["GATE_JOBS"] == "cinder-db-sync"
 

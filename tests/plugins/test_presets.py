@@ -45,7 +45,7 @@ def test_a_list_of_services_replaces_that_of_the_preset() -> None:
 
 
 def test_services_use_what_exists() -> None:
-    backends = {"database", "cache", "messaging", "notifications", "coordination"}
+    backends = {"database", "cache", "ceph", "messaging", "notifications", "coordination"}
     named = {name for s in services() for name in s.requires | s.uses}
     assert named <= {s.type for s in services()} | backends
 

@@ -1,4 +1,4 @@
-"""What a Pod needs that attaches volumes to its node, as copies between a backend and something else do."""
+"""What a Pod needs that reads and writes volumes: a little as long as they are in Ceph, its node's devices if they are not."""
 
 from __future__ import annotations
 
@@ -30,6 +30,15 @@ _NODE = (
     Mount.host("/var/lib/iscsi", kind="DirectoryOrCreate"),
     Mount.host("/etc/nvme", kind="DirectoryOrCreate"),
     Mount.host("/etc/multipath", kind="DirectoryOrCreate"),
+)
+
+
+# Images are examined, and storages are told what this node is to them, by helpers that keep just these of root's rights: they do
+# not start where one is missing.
+AS_ROOT = Privilege(
+    reason="the privileged helpers of Cinder and os-brick examine images, and say what this node is to storages",
+    user=0,
+    capabilities=("CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "NET_ADMIN", "SYS_ADMIN"),
 )
 
 

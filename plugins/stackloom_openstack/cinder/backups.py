@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from stackloom import BySize, Mount, PodField, Privilege, SecretKey
-from stackloom_openstack.cinder.attaching import Access, attaching, only_ceph
-from stackloom_openstack.cinder.conf import GRACE_SECONDS, MAIN, SHARE, STATE, WORKING, main_env, main_files
+from stackloom import BySize, Mount, PodField, SecretKey
+from stackloom_openstack.cinder.attaching import AS_ROOT, Access, attaching, only_ceph
+from stackloom_openstack.cinder.conf import GRACE_SECONDS, MAIN, SHARE, STATE, WORKING, ceph_files, main_env, main_files
 from stackloom_openstack.cinder.features import BackupDriver, CinderFeatures
 
 if TYPE_CHECKING:
@@ -17,12 +17,6 @@ if TYPE_CHECKING:
     from stackloom.constructs.part import Part
     from stackloom.fields import SecretSource
 
-# Even to read a volume of Ceph it asks os-brick first what this node is to storages, and os-brick asks that as root.
-ASKS = Privilege(
-    reason="cinder-backup starts the privileged half of os-brick, which says what this node is to storages",
-    user=0,
-    capabilities=("DAC_READ_SEARCH", "SYS_ADMIN"),
-)
 COPIES = "cinder-backup attaches the volumes that it copies to this node"
 
 
@@ -35,11 +29,11 @@ def run(ctx: ServiceContext, *, after: Sequence[Part]) -> list[Part]:
     if not backup.enabled:
         return []
     share = [share_of(backup.driver)] if backup.driver and backup.driver.type == "nfs" else []
-    privileged: Access = {"privilege": ASKS, "mounts": share} if only_ceph(ctx) else attaching(COPIES, share)
+    privileged: Access = {"privilege": AS_ROOT, "mounts": share} if only_ceph(ctx) else attaching(COPIES, share)
     part = ctx.stateful(
         "backup",
         command=["cinder-backup", "--config-file", MAIN],
-        config=main_files(ctx),
+        config=[*main_files(ctx), *ceph_files(ctx)],
         env={**main_env(ctx), **keys_of(ctx, backup.driver), "OS_DEFAULT__HOST": PodField("metadata.name")},
         replicas=BySize(tiny=3, small=3, medium=3),
         writable=[STATE],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stackloom import BySize, PodField
+from stackloom import BySize, Gate, PodField
 from stackloom_openstack.cinder import backups, upkeep, volumes
 from stackloom_openstack.cinder.api import api_files
 from stackloom_openstack.cinder.conf import MAIN, STATE, main_env, main_files
@@ -42,7 +42,7 @@ def build(ctx: ServiceContext) -> None:
         command=["cinder-manage", "db", "online_data_migrations"],
         config=config,
         needs=["database"],
-        after=running,
+        after=[*running, Gate(replaced=(ctx.name,))],
     )
     ctx.register_in_catalogue()
     upkeep.make_volume_types(ctx, after=[api])

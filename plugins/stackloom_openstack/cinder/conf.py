@@ -36,7 +36,6 @@ def main_files(ctx: ServiceContext, variant: Variant | None = None) -> tuple[Fil
     return (
         *ctx.oslo_config("cinder.conf", sections(ctx), accounts=accounts, **others),
         *ctx.coordination_files(),
-        *ceph_files(ctx),
     )
 
 
@@ -104,18 +103,12 @@ def backups(ctx: ServiceContext, features: CinderFeatures) -> dict[str, Any]:
 _ACCOUNTS = {"service_user": "", "nova": "compute", "glance": "image", "barbican_service_user": "key-manager"}
 
 
-def uses_ceph(features: CinderFeatures) -> bool:
-    """Whether volumes or backups are kept in Ceph."""
-    return features.volume.enabled or (features.backup.enabled and features.backup.driver is None)
-
-
 def ceph_files(ctx: ServiceContext) -> tuple[File, ...]:
-    """How Ceph is reached, where anything is kept there."""
+    """How Ceph is reached by what reads and writes volumes, where any are kept there."""
     features = ctx.features_as(CinderFeatures)
-    if not uses_ceph(features):
-        return ()
     kept = {"volumes": features.volume.enabled, "backups": features.backup.enabled and features.backup.driver is None}
-    return tuple(ctx.ceph_files("cinder", pools=[pool for pool, used in kept.items() if used], reads=["images"]))
+    pools = [pool for pool, used in kept.items() if used]
+    return ctx.ceph_files("cinder", pools=pools, reads=["images"]) if pools else ()
 
 
 def volume_types(deployment: OpenStackDeployment) -> dict[str, str]:

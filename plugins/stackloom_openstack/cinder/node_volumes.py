@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from stackloom import Container, Mount, PodField, Privilege, Probes, Resources
 from stackloom_openstack.cinder.attaching import attaching
-from stackloom_openstack.cinder.conf import GRACE_SECONDS, MAIN, STATE, WORKING, main_env, main_files
+from stackloom_openstack.cinder.conf import GRACE_SECONDS, MAIN, STATE, WORKING, ceph_files, main_env, main_files
 from stackloom_openstack.cinder.features import NodeBackend
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def run(ctx: ServiceContext, variant: Variant, backends: Mapping[str, NodeBacken
         variant=variant,
         role_of_nodes={},
         command=["cinder-volume", "--config-file", MAIN, "--config-file", overlay.path],
-        config=[*main, overlay, *(tgt_files(ctx) if any(by_tgt) else ())],
+        config=[*main, *ceph_files(ctx), overlay, *(tgt_files(ctx) if any(by_tgt) else ())],
         env={
             **main_env(ctx),
             **ctx.database_env(),

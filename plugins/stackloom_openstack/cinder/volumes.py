@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from stackloom import BySize, NodeRole, PodField
 from stackloom_openstack.cinder import node_volumes
-from stackloom_openstack.cinder.attaching import Access, attaching, only_ceph
-from stackloom_openstack.cinder.conf import GRACE_SECONDS, IMAGE, MAIN, STATE, WORKING, main_env, main_files
+from stackloom_openstack.cinder.attaching import AS_ROOT, Access, attaching, only_ceph
+from stackloom_openstack.cinder.conf import GRACE_SECONDS, IMAGE, MAIN, STATE, WORKING, ceph_files, main_env, main_files
 from stackloom_openstack.cinder.features import CinderFeatures, CinderNodeFeatures, VolumeBackend
 
 if TYPE_CHECKING:
@@ -38,18 +38,18 @@ def run(ctx: ServiceContext, *, after: Sequence[Part]) -> list[Part]:
 
 def in_ceph(ctx: ServiceContext, after: Sequence[Part]) -> Part:
     """Ceph: every Pod of the cluster works on every volume, and takes over what another has left."""
-    elsewhere: Access = {} if only_ceph(ctx) else attaching(COPIES)
+    access: Access = {"privilege": AS_ROOT} if only_ceph(ctx) else attaching(COPIES)
     return ctx.stateful(
         "volume",
         command=["cinder-volume", "--config-file", MAIN],
-        config=main_files(ctx),
+        config=[*main_files(ctx), *ceph_files(ctx)],
         env={**main_env(ctx), "OS_DEFAULT__HOST": POD_NAME, "OS_DEFAULT__CLUSTER": "ceph"},
         replicas=BySize(tiny=3, small=3, medium=6),
         writable=[STATE],
         resources=WORKING,
         grace_seconds=GRACE_SECONDS,
         after=after,
-        **elsewhere,
+        **access,
     )
 
 
@@ -72,7 +72,7 @@ def beside_ceph(ctx: ServiceContext, name: str, backend: VolumeBackend, after: S
     return ctx.stateful(
         f"volume-{name}",
         command=["cinder-volume", "--config-file", MAIN, "--config-file", overlay.path],
-        config=[*main_files(ctx), overlay],
+        config=[*main_files(ctx), *ceph_files(ctx), overlay],
         image=backend.values.images.tags.get(IMAGE, ""),
         env={**main_env(ctx), **host},
         replicas=replicas,
