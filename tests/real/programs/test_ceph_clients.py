@@ -91,7 +91,7 @@ def test_a_second_run_changes_nothing_and_a_third_what_is_asked_for(clients: Cli
 def test_a_secret_that_somebody_changed_is_what_it_was_again(clients: Clients, kubernetes: Cluster) -> None:
     clients.outside(user("changed", "kept"))
     before = clients.secret("changed")
-    kubernetes.apply([secret_of(clients.namespace, "ceph-client-changed", {**before, "key": b"wrong"})])
+    kubernetes.apply([secret_of(clients.namespace, "ceph-client-changed", {**before, "key": b"wrong"})], force=True)
     assert "Secret ceph-client-changed: key written anew" in clients.outside(user("changed", "kept")).stdout
     assert clients.secret("changed") == before
 
