@@ -22,7 +22,9 @@ def rules(deployment: OpenStackDeployment) -> Iterator[Problem]:
 
 
 def _has_ceph(deployment: OpenStackDeployment) -> bool:
-    """Whether any service is told to keep its data in Ceph; that is how the CR says that there is one."""
+    """Whether the deployment says where Ceph is, or any service is told to keep its data there, as in the CR."""
+    if "ceph" in deployment.spec.features.model_fields_set:
+        return True
     glance, cinder, nova = (_subtree(deployment, name) for name in ("glance", "cinder", "nova"))
     stores = glance.get("backends", {})
     images = deployment.has("image") and (bool(stores.get("rbd")) or not any(stores.values()))

@@ -60,7 +60,12 @@ class CinderStore(OpenStore):
     cinder_volume_type: NonEmpty | None = None
     """The volume type of images. Give this or ``backend_name``."""
     backend_name: Annotated[str, AfterValidator(_backend_name)] | None = None
-    """``type:backend``: the type of a backend of Cinder and its name; a volume type for images is made for it."""
+    """``type:backend``: a volume type of this name is made for the backend that Cinder calls so."""
+
+    @property
+    def volume_type(self) -> str:
+        """The volume type of images."""
+        return self.cinder_volume_type or str(self.backend_name).partition(":")[0]
 
 
 class Pvc(SpecModel):
@@ -105,10 +110,22 @@ class Signature(SpecModel):
     """Check the signer's certificate as well."""
 
 
+class Staging(SpecModel):
+    """A volume of its own for each API Pod."""
+
+    size: StorageSize
+    """Its size: that of all images that are on their way into a store at one time, and of the cache."""
+    storage_class_name: ObjectName | None = None
+    """Its storage class. Absent: the cluster's default."""
+
+
 class GlanceFeatures(SpecModel):
     """Images: Glance."""
 
     backends: Backends = Backends()
     """Where images are kept. Without any: in one pool of Ceph."""
+    staging: Staging | None = None
+    """Room for what is on its way into a store. Absent: on the node's disk. What a file store's volume holds already needs
+    none. (Not in the CR.)"""
     signature: Signature = Signature()
     """Signatures of images."""

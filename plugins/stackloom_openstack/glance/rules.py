@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from stackloom import Problem
 from stackloom.options import secrets_in_clear
-from stackloom_openstack.glance.features import Backends, CinderStore, GlanceFeatures, Signature
+from stackloom_openstack.glance.features import Backends, CinderStore, GlanceFeatures, RbdStore, Signature
 
 if TYPE_CHECKING:
     from stackloom.spec.deployment import OpenStackDeployment
@@ -22,6 +22,7 @@ def rules(deployment: OpenStackDeployment) -> Iterator[Problem]:
     yield from _names(glance.backends)
     yield from _defaults(glance.backends)
     yield from _cinder(glance.backends.cinder, deployment)
+    yield from _rbd(glance.backends.rbd)
     for kind, name, store in glance.backends.stores():
         yield from secrets_in_clear(store.model_extra or {}, f"{PATH}.backends.{kind}.{name}")
     for name in list(glance.backends.file)[1:]:
@@ -71,6 +72,17 @@ def _defaults(backends: Backends) -> Iterator[Problem]:
             what=f"{defaults[0][1]!r} is the default already",
             hint="Set default: true on one store alone",
         )
+
+
+def _rbd(stores: dict[str, RbdStore]) -> Iterator[Problem]:
+    """Ceph and its user are the deployment's: a store could name a file that no Pod has."""
+    for name, store in stores.items():
+        for option in sorted({"rbd_store_ceph_conf", "rbd_store_user"} & (store.model_extra or {}).keys()):
+            yield Problem(
+                path=f"{PATH}.backends.rbd.{name}.{option}",
+                what="Ceph is that of spec.features.ceph, and Glance's user there is made for it",
+                hint="Leave it out; a pool of its own is rbd_store_pool",
+            )
 
 
 def _cinder(stores: dict[str, CinderStore], deployment: OpenStackDeployment) -> Iterator[Problem]:
