@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stackloom import Cleanup, Service, hookimpl
+from stackloom import Cleanup, Database, Endpoint, Service, hookimpl, openstack_image
+from stackloom_openstack.horizon.build import build
 from stackloom_openstack.horizon.features import HorizonFeatures
 from stackloom_openstack.horizon.rules import rules
 
@@ -15,10 +16,11 @@ def stackloom_services() -> Iterable[Service]:
     yield Service(
         name="horizon",
         type="dashboard",
+        build=build,
         features=HorizonFeatures,
         rules=rules,
         presets=frozenset({"compute", "compute-tf", "core"}),
-        requires=frozenset({"cache", "database", "identity"}),
+        requires=frozenset({"database", "identity"}),
         uses=frozenset(
             {
                 "block-storage",
@@ -34,5 +36,9 @@ def stackloom_services() -> Iterable[Service]:
                 "placement",
             }
         ),
+        endpoints=(Endpoint(service="horizon", port=8080, public="horizon"),),
+        images={"horizon": openstack_image("horizon")},
+        databases=(Database("horizon"),),
+        conf=("local_settings",),
         cleanup=Cleanup(schedule="1 8 * * 1", age=None),
     )

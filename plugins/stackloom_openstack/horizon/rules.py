@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -12,11 +13,12 @@ if TYPE_CHECKING:
     from stackloom.spec.deployment import OpenStackDeployment
 
 PATH = "spec.features.horizon"
+VALUES = "spec.services.dashboard.horizon.values.conf.local_settings"
 BUILT_IN_THEMES = ("default", "material")
 
 
 def rules(deployment: OpenStackDeployment) -> Iterator[Problem]:
-    """Problems of the dashboard: themes that cannot be fetched, or chosen."""
+    """Problems of the dashboard: themes that cannot be fetched or chosen, settings that are none, rules that nothing reads."""
     horizon = deployment.features_of("horizon", HorizonFeatures)
     names = [theme.name for theme in horizon.themes]
     for index, theme in enumerate(horizon.themes):
@@ -37,3 +39,26 @@ def rules(deployment: OpenStackDeployment) -> Iterator[Problem]:
             what=f"there is no theme {horizon.default_theme!r}",
             hint=did_you_mean(horizon.default_theme, offered),
         )
+    yield from _settings(deployment)
+    yield from _no_policies(deployment)
+
+
+def _settings(deployment: OpenStackDeployment) -> Iterator[Problem]:
+    """Settings are names of Python, and one is a secret that is made."""
+    for service in deployment.services:
+        if service.name == "horizon":
+            groups = deployment.values_of(service).conf.get("local_settings", {})
+            for group, options in groups.items():
+                for name in (group, *(options if group == "DEFAULT" else ())):
+                    path = f"{VALUES}.{group}" + (f".{name}" if name != group else "")
+                    if re.fullmatch(r"[A-Z][A-Z0-9_]*", name) is None:
+                        yield Problem(f"{name!r} is not the name of a setting", "Settings have capitals, digits and _", path)
+                    if name == "SECRET_KEY":
+                        yield Problem("SECRET_KEY is made with the other credentials", "Leave it out", path)
+
+
+def _no_policies(deployment: OpenStackDeployment) -> Iterator[Problem]:
+    for service in deployment.services:
+        if service.name == "horizon" and deployment.policies_of(service):
+            what = "the dashboard has no rules of its own: it follows those of the services"
+            yield Problem(what, "Write them under the service's name, like keystone or nova", "spec.features.policies.horizon")
