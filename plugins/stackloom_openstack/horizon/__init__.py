@@ -40,5 +40,6 @@ def stackloom_services() -> Iterable[Service]:
         images={"horizon": openstack_image("horizon")},
         databases=(Database("horizon"),),
         conf=("local_settings",),
+        programs="stackloom_openstack.horizon.programs",
         cleanup=Cleanup(schedule="1 8 * * 1", age=None),
     )

@@ -54,6 +54,7 @@ def _web(ctx: ServiceContext) -> Settings:
         # Probes call the Pod by its address. Tasks have no need of one.
         "ALLOWED_HOSTS": [ctx.public_host(own), ctx.host(own.service), Expression("os.environ.get('POD_IP', 'localhost')")],
         "SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https"),
+        "SECURE_PROXY_ADDR_HEADER": "HTTP_X_FORWARDED_FOR",
         "CSRF_COOKIE_SECURE": True,
         "SESSION_COOKIE_SECURE": True,
         "SESSION_COOKIE_HTTPONLY": True,

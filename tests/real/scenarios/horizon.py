@@ -62,8 +62,8 @@ def browser() -> Iterator[WebDriver]:
 
 
 def pictured(driver: WebDriver, name: str) -> None:
-    """Keep a picture of the page, where STACKLOOM_SCREENSHOTS names a directory for them."""
-    if directory := os.environ.get("STACKLOOM_SCREENSHOTS"):
+    """Keep a picture of the page, where SCREENSHOTS names a directory for them."""
+    if directory := os.environ.get("SCREENSHOTS"):
         driver.save_screenshot(str(Path(directory) / f"{name}.png"))
 
 

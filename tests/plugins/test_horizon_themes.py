@@ -4,12 +4,17 @@ import hashlib
 import io
 import json
 import os
+import sys
 import tarfile
 from pathlib import Path
 
-import archives
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "core" / "stackloom" / "programs"))
+
 from program import Failure
+
+from stackloom_openstack.horizon.programs import archives
 
 
 @pytest.fixture(autouse=True)
