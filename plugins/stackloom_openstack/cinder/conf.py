@@ -31,7 +31,7 @@ PRIVSEP = ("cinder_sys_admin", "privsep_osbrick")
 
 def main_files(ctx: ServiceContext, variant: Variant | None = None) -> tuple[File, ...]:
     """cinder.conf and what every process reads with it; on the nodes of a ``variant`` with what is set for them."""
-    others = {"variant": variant} if variant else {}
+    others: dict[str, Any] = {"variant": variant} if variant else {}
     accounts = [group for group, needed in _ACCOUNTS.items() if not needed or ctx.graph.provides(needed)]
     return (
         *ctx.oslo_config("cinder.conf", sections(ctx), accounts=accounts, **others),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from stackloom import BySize, ConfigFile, Container, PodField, Probes, Resources
+from stackloom import BySize, ConfigFile, Container, Gate, PodField, Probes, Resources
 from stackloom_openstack.glance import stores
 from stackloom_openstack.glance.features import GlanceFeatures
 
@@ -158,17 +158,12 @@ def cache_keeper(ctx: ServiceContext, features: GlanceFeatures, config: tuple[Fi
 
 def contract(ctx: ServiceContext, config: tuple[File, ...], api: Part) -> None:
     """Take out of the database what the release before needed, when none of its Pods is left."""
-    rules = [{"apiGroups": ["apps"], "resources": ["deployments"], "resourceNames": ["glance-api"], "verbs": ["get"]}]
     ctx.task(
         "db-contract",
-        command=[
-            *("python3", "/opt/stackloom/programs/rolled_out.py", "glance-api", ctx.release),
-            *("glance-manage", "db", "contract"),
-        ],
-        config=[*config, ctx.program("rolled_out.py")],
-        account=ctx.account(rules, "glance-db-contract"),
+        command=["glance-manage", "db", "contract"],
+        config=config,
         needs=["database"],
-        after=[api],
+        after=[api, Gate(replaced=(ctx.name,))],
     )
 
 

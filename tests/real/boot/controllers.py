@@ -25,7 +25,6 @@ class Controllers:
     workloads: list[Object]
     services: list[Object]
     _slices: dict[str, Object] = field(default_factory=dict)
-    _rolled_out: dict[str, list[bool]] = field(default_factory=dict)
 
     def pods(self) -> list[Object]:
         """The Pods as the API has them."""
@@ -81,23 +80,6 @@ class Controllers:
         true = [{"type": kind, "status": "True", "lastTransitionTime": now} for kind in ("SuccessCriteriaMet", "Complete")]
         status = {"startTime": now, "completionTime": now, "succeeded": 1, "conditions": true, "uncountedTerminatedPods": {}}
         self._patch(f"/apis/batch/v1/namespaces/{self.namespace}/jobs/{job}/status", {"status": status})
-
-    def report_rollouts(self, bodies: Iterable[Object]) -> None:
-        """Say of each Deployment how many of its Pods there are, and how many are ready: none of them is an old one."""
-        counts: dict[str, list[bool]] = {}
-        for pod in bodies:
-            counts.setdefault(pod["metadata"]["ownerReferences"][0]["uid"], []).append(_is_ready(pod))
-        for workload in self.workloads:
-            meta = workload["metadata"]
-            ready = counts.get(meta["uid"], [])
-            if workload["kind"] == "Deployment" and self._rolled_out.get(meta["name"]) != ready:
-                numbers = {
-                    **dict.fromkeys(("replicas", "updatedReplicas"), len(ready)),
-                    **dict.fromkeys(("readyReplicas", "availableReplicas"), sum(ready)),
-                }
-                status = {"observedGeneration": meta["generation"], **numbers}
-                self._patch(f"/apis/apps/v1/namespaces/{self.namespace}/deployments/{meta['name']}/status", {"status": status})
-                self._rolled_out[meta["name"]] = ready
 
     def publish_endpoints(self, bodies: Iterable[Object]) -> dict[str, str]:
         """Write an EndpointSlice for each Service; the addresses that names stand for now."""

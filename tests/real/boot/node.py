@@ -110,7 +110,6 @@ class Node:
             if pod.phase == "Succeeded" and pod.owner not in self._completed:
                 self.controllers.complete(pod.owner)
                 self._completed.add(pod.owner)
-        self.controllers.report_rollouts(bodies)
         self._write_hosts(self.controllers.publish_endpoints(bodies))
 
     def _take(self, body: Object) -> None:
