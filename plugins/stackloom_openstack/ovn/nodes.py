@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _OPENVSWITCH = "/run/openvswitch"
 _DATABASE = f"unix:{_OPENVSWITCH}/db.sock"
-_CONTROL = "/run/ovn/ovn-controller.ctl"
+_RUN = "/run/ovn"
 _GATEWAY = "enable-chassis-as-gw"
 # After a restart the flows of before stay until those of now are known: packets pass all the while.
 _KEEP_FLOWS_MILLISECONDS = 8000
@@ -39,7 +39,7 @@ def _controller(ctx: ServiceContext, network: Network, variant: Variant, *, gate
         json.dumps(_chassis(ctx, network, variant, gateway=gateway), indent=2) + "\n",
         key=f"chassis{'-gateway' if gateway else ''}{variant.suffix}.json",
     )
-    ask = ("ovn-appctl", "-t", _CONTROL)
+    ask = ("ovn-appctl", "-t", "ovn-controller")
     return ctx.agent(
         role,
         variant=variant,
@@ -47,7 +47,7 @@ def _controller(ctx: ServiceContext, network: Network, variant: Variant, *, gate
         before=[["python3", "/opt/stackloom/programs/ovn_chassis.py", settings.path]],
         command=[
             "ovn-controller",
-            f"--unixctl={_CONTROL}",
+            f"--pidfile={_RUN}/ovn-controller.pid",  # by which its control socket is found: not every release can be told that
             *tls_options(CLIENT_TLS),
             *log_options(ctx),
             _DATABASE,
@@ -63,7 +63,8 @@ def _controller(ctx: ServiceContext, network: Network, variant: Variant, *, gate
         image="ovn",
         after=_open_vswitch(ctx),
         host_network=True,
-        writable=["/run/ovn"],
+        env={"OVN_RUNDIR": _RUN},
+        writable=[_RUN],
         mounts=[Mount.host(_OPENVSWITCH)],
         resources=Resources(memory="256Mi", memory_limit="2Gi"),
         privilege=Privilege(reason="The sockets of Open vSwitch are root's", user=0, capabilities=("NET_ADMIN",)),
