@@ -163,6 +163,24 @@ def test_tungsten_fabric_has_the_server_alone(manifests: Manifests, assert_snaps
     assert_snapshots(o for o in output if o.component == "neutron" and o.kind in ("ConfigMap", "Deployment"))
 
 
+def test_ovn_has_the_server_and_its_maintenance_and_no_agent(manifests: Manifests):
+    output = manifests(cloud({"backend": "ml2/ovn"}))
+    assert names(output, "DaemonSet") == set()
+    assert names(output, "Deployment") == {"neutron-server", "neutron-periodic-workers", "neutron-ovn-maintenance-worker"}
+    assert conf(output, "neutron.conf")["DEFAULT"]["service_plugins"].startswith("ovn-router,")
+    plugin = conf(output, "ml2_conf.conf")
+    assert plugin["ml2"]["mechanism_drivers"] == "ovn"
+    domain = "ovn-ovsdb-nb-members.openstack.svc.cluster.local:6641"
+    assert plugin["ovn"]["ovn_nb_connection"] == ",".join(f"ssl:ovn-ovsdb-nb-{i}.{domain}" for i in range(3))
+    assert names(output, "DaemonSet", "openvswitch") == {"openvswitch", "openvswitch-bridges"}
+
+
+def test_cards_beside_ovn_have_an_agent_that_calls_the_server(manifests: Manifests):
+    output = manifests(cloud({"backend": "ml2/ovn"}, nodes=on_nodes(r1={"sriov": SRIOV})))
+    assert "neutron-rpc-server" in names(output, "Deployment")
+    assert [name for name in names(output, "DaemonSet") if name.startswith("neutron-sriov-agent")]
+
+
 def test_nova_is_told_of_ports_only_where_it_is(manifests: Manifests):
     main = conf(manifests(cloud()), "neutron.conf")
     assert main["DEFAULT"]["notify_nova_on_port_status_changes"] == "false"

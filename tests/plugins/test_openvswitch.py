@@ -27,6 +27,12 @@ def test_each_external_network_has_its_bridge(manifests: Manifests):
     assert made["datapath"] == "system"
 
 
+def test_bridges_are_of_the_kind_that_the_operator_tells_the_agents(manifests: Manifests):
+    values = {"conf": {"openvswitch_agent": {"ovs": {"datapath_type": "netdev"}}}}
+    output = manifests(cloud(services={"networking": {"neutron": {"values": values}}}))
+    assert bridges(output)["datapath"] == "netdev"
+
+
 def test_a_card_of_dpdk_takes_the_place_of_an_interface(manifests: Manifests):
     dpdk = {
         **DPDK,

@@ -36,7 +36,7 @@ def stackloom_services() -> Iterable[Service]:
         presets=frozenset({"compute", "compute-tf", "core"}),
         defaults={"compute-tf": {"backend": "tungstenfabric", "extensions": {"trunk": {"enabled": False}}}},
         requires=frozenset({"cache", "database", "identity", "messaging"}),
-        uses=frozenset({"compute", "dns", "notifications", "placement"}),
+        uses=frozenset({"compute", "dns", "networking", "notifications", "placement"}),  # networking: the databases of OVN
         endpoints=(Endpoint(service="neutron-server", port=9696, type="network", public="neutron"),),
         images={
             "neutron": openstack_image("neutron"),

@@ -25,6 +25,9 @@ NAMESPACES = Mount.host("/run/netns", kind="DirectoryOrCreate", propagation="Bid
 SWITCH = Mount.host(openvswitch.RUN)
 # What Neutron's own helper for privileged work keeps of root's rights: it asks for all of these, and does without the rest.
 CAPABILITIES = ("DAC_OVERRIDE", "DAC_READ_SEARCH", "NET_ADMIN", "NET_RAW", "SYS_ADMIN", "SYS_PTRACE")
+# With the Pod ends what holds its routers' addresses for the other gateway to see. It is told first, so that it gives them up:
+# killed, it would leave them here, and both gateways would answer for them.
+STEP_DOWN = ("sh", "-c", "pkill -TERM -x keepalived && sleep 5 || true")
 SWITCH_AGENT = Gate(node_pods=("application=neutron,stackloom.io/agent=openvswitch-agent",))
 
 
@@ -158,6 +161,7 @@ def l3_agent(ctx: ServiceContext, features: NeutronFeatures, variant: Variant, r
         ],
         privilege=Privilege(reason="It makes network namespaces on the node, with a router in each", privileged=True),
         on_delete=on_gateway,
+        before_stop=STEP_DOWN if on_gateway else (),
         **running(ctx, after=[SWITCH_AGENT]),
     )
 

@@ -51,7 +51,7 @@ def server(ctx: ServiceContext, features: NeutronFeatures, files: ServerFiles) -
         env={"OS_NEUTRON_CONFIG_FILES": ";".join(files.paths), **files.env},
         init=files.init,
         writable=files.writable,
-        after=[migration, registered],
+        after=[migration, registered, *files.after],
         replicas=REPLICAS,
         resources=room_for(workers),
     )
@@ -60,7 +60,7 @@ def server(ctx: ServiceContext, features: NeutronFeatures, files: ServerFiles) -
         "env": dict(files.env),
         "init": files.init,
         "writable": files.writable,
-        "after": [migration, registered],
+        "after": [migration, registered, *files.after],
     }
     if files.agents_report:
         ctx.worker(

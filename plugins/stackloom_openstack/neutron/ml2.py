@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from stackloom import Gate, SecretFile
 from stackloom_openstack.neutron.features import ExternalNetwork, NeutronFeatures
 from stackloom_openstack.neutron.node_features import NeutronNodeFeatures
 from stackloom_openstack.neutron.settings import Conf, ServerFiles, server_conf, service_plugins
@@ -13,15 +14,19 @@ if TYPE_CHECKING:
 
 # Each has a row in the database from the start. 24 bits would be 16 million of them.
 VNI_RANGE = "1:65535"
+# With what OVN's databases know a client: the Secret is OVN's.
+_TLS = {name: SecretFile(f"/etc/ovn/tls/{name}", "ovn-client-tls", name) for name in ("ca.crt", "tls.crt", "tls.key")}
 # What OVN puts into the header of each packet beside the Geneve header's own eight bytes, with room for one more option.
 GENEVE_HEADER = 38
+
+Options = dict[str, Any]
 
 
 def server_files(ctx: ServiceContext, features: NeutronFeatures) -> ServerFiles:
     """neutron.conf and ml2_conf.conf."""
     ovn = features.backend == "ml2/ovn"
     has_sriov = any(_has_sriov(node.features.get("neutron")) for node in ctx.deployment.spec.nodes.values())
-    default: dict[str, Any] = {
+    default: Options = {
         "core_plugin": "ml2",
         "service_plugins": service_plugins(ctx, features, router="ovn-router" if ovn else "router"),
         **({} if ovn else scheduling(ctx, features)),
@@ -32,9 +37,10 @@ def server_files(ctx: ServiceContext, features: NeutronFeatures) -> ServerFiles:
         conf["ovn"] = ovn_section(ctx, features)
     plugin = ctx.oslo_config("ml2_conf.conf", conf)
     return ServerFiles(
-        config=(*main, *plugin),
+        config=(*main, *plugin, *(_TLS.values() if ovn else ())),
         paths=["/etc/neutron/neutron.conf", "/etc/neutron/ml2_conf.conf"],
         agents_report=has_sriov or not ovn,
+        after=(ovn_databases(ctx),) if ovn else (),
     )
 
 
@@ -42,7 +48,7 @@ def _has_sriov(own: object) -> bool:
     return isinstance(own, NeutronNodeFeatures) and own.sriov is not None and own.sriov.enabled
 
 
-def scheduling(ctx: ServiceContext, features: NeutronFeatures) -> dict[str, Any]:
+def scheduling(ctx: ServiceContext, features: NeutronFeatures) -> Options:
     """How networks and routers are spread over the agents."""
     several = ctx.deployment.spec.size != "single"
     distributed = features.dvr.enabled
@@ -57,7 +63,7 @@ def scheduling(ctx: ServiceContext, features: NeutronFeatures) -> dict[str, Any]
     }
 
 
-def ml2(ctx: ServiceContext, features: NeutronFeatures, *, has_sriov: bool) -> dict[str, Any]:
+def ml2(ctx: ServiceContext, features: NeutronFeatures, *, has_sriov: bool) -> Options:
     """[ml2]."""
     ovn = features.backend == "ml2/ovn"
     tunnels = "geneve" if ovn else "vxlan"
@@ -96,18 +102,26 @@ def _vlans(network: ExternalNetwork) -> list[str]:
     return [f"{network.physnet}:{part}" for part in ranges] or [network.physnet]
 
 
-def ovn_section(ctx: ServiceContext, features: NeutronFeatures) -> dict[str, Any]:
-    """[ovn]: where its databases are, by the names of all their members, of which one leads."""
+def ovn_section(ctx: ServiceContext, features: NeutronFeatures) -> Options:
+    """[ovn]: its databases by all their members, of which the client finds the one that leads."""
     return {
-        "ovn_nb_connection": ovn_members(ctx, "ovn-ovsdb-nb", 6641),
-        "ovn_sb_connection": ovn_members(ctx, "ovn-ovsdb-sb", 6642),
+        **_database(ctx, "nb"),
+        **_database(ctx, "sb"),
         "ovn_metadata_enabled": True,
         "enable_distributed_floating_ip": features.dvr.enabled,
         **({"dns_servers": list(map(str, features.dns_servers))} if features.dns_servers else {}),
     }
 
 
-def ovn_members(ctx: ServiceContext, service: str, port: int) -> list[str]:
-    """The members of one of OVN's databases."""
-    count = 1 if ctx.deployment.spec.size == "single" else 3
-    return [f"tcp:{service}-{i}.{ctx.host(service)}:{port}" for i in range(count)]
+def ovn_databases(ctx: ServiceContext) -> Gate:
+    """What processes of the server wait for: they give up where they find neither."""
+    return Gate(services=tuple(ctx.endpoint("networking", name).service for name in ("ovn-nb", "ovn-sb")))
+
+
+def _database(ctx: ServiceContext, name: str) -> Options:
+    return {
+        f"ovn_{name}_connection": [f"ssl:{member}" for member in ctx.members("networking", f"ovn-{name}")],
+        f"ovn_{name}_private_key": _TLS["tls.key"].path,
+        f"ovn_{name}_certificate": _TLS["tls.crt"].path,
+        f"ovn_{name}_ca_cert": _TLS["ca.crt"].path,
+    }

@@ -97,9 +97,7 @@ def vswitchd(ctx: ServiceContext, variant: Variant) -> Part:
         sidecars=[database],
         host_network=True,
         on_delete=True,
-        resources=Resources(
-            memory="512Mi", memory_limit="2Gi", huge_pages={dpdk.hugepages.size: dpdk.hugepages.amount} if dpdk else {}
-        ),
+        resources=Resources(memory="512Mi", memory_limit="2Gi", over=_pages(dpdk)),
     )
 
 
@@ -118,6 +116,12 @@ def _first_settings(dpdk: Dpdk | None) -> str:
     return f"ovs-vsctl --db={SOCKET} --retry --timeout=60 --no-wait init{setting}"
 
 
+def _pages(dpdk: Dpdk | None) -> dict[str, dict[str, str]]:
+    """The memory in large pages that DPDK has: what is asked for is all that there may be."""
+    pages = {f"hugepages-{dpdk.hugepages.size}": dpdk.hugepages.amount} if dpdk else {}
+    return {"requests": pages, "limits": pages}
+
+
 def cards(ctx: ServiceContext, dpdk: Dpdk) -> Container:
     """The init container that gives network cards to the driver through which DPDK reaches them."""
     addresses = [nic.pci_id for nic in (*dpdk.nics, *(nic for bond in dpdk.bonds for nic in bond.nics))]
@@ -134,7 +138,9 @@ def cards(ctx: ServiceContext, dpdk: Dpdk) -> Container:
 def bridges(ctx: ServiceContext, features: NeutronFeatures, variant: Variant, *, after: Part) -> Part:
     """What makes the bridges, and makes them again where the node has lost them. Its restart touches no packet."""
     path = "/etc/openvswitch/bridges.json"
-    wanted = json.dumps(wanted_bridges(features, dpdk_of(variant)), indent=2) + "\n"
+    dpdk = dpdk_of(variant)
+    made = {"database": SOCKET, "datapath": "netdev" if dpdk else datapath(ctx), "bridges": wanted_bridges(features, dpdk)}
+    wanted = json.dumps(made, indent=2) + "\n"
     settings = ctx.file(path, wanted, key=f"bridges{variant.suffix}.json")
     program = ("python3", "/opt/stackloom/programs/bridges.py")
     return ctx.agent(
@@ -168,4 +174,10 @@ def wanted_bridges(features: NeutronFeatures, dpdk: Dpdk | None) -> dict[str, An
     for bond in dpdk.bonds if dpdk else ():
         members = [{"name": nic.name, "pci": nic.pci_id} for nic in bond.nics]
         made[bond.bridge]["ports"].append({"name": bond.name, "members": members, "options": bond.ovs_options.split()})
-    return {"database": SOCKET, "datapath": "netdev" if dpdk else "system", "bridges": made}
+    return made
+
+
+def datapath(ctx: ServiceContext) -> str:
+    """What switches where DPDK does not: the kernel, unless the operator has told the agents otherwise."""
+    conf = ctx.deployment.values_of(ctx.graph.services["neutron"]).conf
+    return str(conf.get("openvswitch_agent", {}).get("ovs", {}).get("datapath_type", "system"))

@@ -22,6 +22,8 @@ def rules(deployment: OpenStackDeployment) -> Iterator[Problem]:
     """Problems of the network: backends, physical networks, tenants' networks, floating addresses, nodes."""
     neutron = deployment.features_of("neutron", NeutronFeatures)
     yield from _backend(neutron, deployment.spec.preset)
+    if deployment.spec.preset == "compute-tf":
+        yield from _not_of_tungsten(neutron)
     yield from _external_networks(neutron.external_networks)
     yield from _tenant_networks(neutron)
     yield from _floating_network(neutron, deployment.spec.preset)
@@ -42,6 +44,22 @@ def _backend(neutron: NeutronFeatures, preset: str) -> Iterator[Problem]:
             what=f"the preset compute-tf means Tungsten Fabric, and the backend is {neutron.backend}",
             hint="Leave backend out, or set spec.preset to compute",
         )
+
+
+def _not_of_tungsten(neutron: NeutronFeatures) -> Iterator[Problem]:
+    """What is said to Neutron's own backends, and reaches no one where Tungsten Fabric carries the traffic."""
+    given = {
+        "dvr.enabled": neutron.dvr.enabled,
+        "dns_servers": bool(neutron.dns_servers),
+        "tenant_network_types": bool(neutron.tenant_network_types),
+    }
+    for field, is_given in given.items():
+        if is_given and neutron.backend == "tungstenfabric":
+            yield Problem(
+                path=f"{PATH}.{field}",
+                what="Tungsten Fabric is told this by its own operator",
+                hint="Leave it out",
+            )
 
 
 def _external_networks(networks: Sequence[ExternalNetwork]) -> Iterator[Problem]:

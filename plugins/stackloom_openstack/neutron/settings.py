@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from stackloom import BySize, ConfigFile, Container, SecretKey
+from stackloom import BySize, ConfigFile, Container, Gate, SecretFile, SecretKey
 from stackloom_openstack.neutron.features import NeutronFeatures
 
 if TYPE_CHECKING:
@@ -25,16 +25,17 @@ NOT_FOR_AGENTS = ("database", "keystone_authtoken", "oslo_messaging_notification
 
 @dataclass(frozen=True, kw_only=True)
 class ServerFiles:
-    """What processes of the server read: ``paths`` on their command line, of ``config``; what else they are given.
+    """What processes of the server read: ``paths`` on their command line, of ``config``; what else they are given, and wait for.
 
     ``agents_report`` says that there are agents that call the server over the message bus.
     """
 
-    config: Sequence[ConfigFile]
+    config: Sequence[ConfigFile | SecretFile]
     paths: Sequence[str]
     env: Mapping[str, str | SecretKey] = field(default_factory=dict)
     init: Sequence[Container] = ()
     writable: Sequence[str] = ()
+    after: Sequence[Gate] = ()
     agents_report: bool = True
 
 

@@ -141,6 +141,11 @@ class Container:
         return [word for word in APART if not (shared and word == "--pid")]
 
     @property
+    def _host(self) -> str:
+        """What it takes for the name of its machine: its Pod's, or the node's where it has the node's network."""
+        return str(self.pod["spec"]["nodeName"] if self.pod["spec"].get("hostNetwork") else self.pod["metadata"]["name"])
+
+    @property
     def _network(self) -> list[str]:
         return ["nsenter", f"--net={self.network}", "--"] if self.network else []
 
@@ -153,7 +158,7 @@ class Container:
             f"mount -t overlay -o lowerdir=/,upperdir={box}/over,workdir={box}/work overlay {root}",
             f"mount -t proc proc {root}/proc",
             f"mount --rbind /dev {root}/dev",
-            f"hostname {shlex.quote(self.pod['metadata']['name'])}",
+            f"hostname {shlex.quote(self._host)}",
         ]
         for path, text in self._accounts().items():
             lines.append(f"printf %s {shlex.quote(text)} >{root}{path}")

@@ -84,6 +84,7 @@ def local_images() -> dict[str, Image]:
             environment={"LANG": "C.UTF-8", "RUNNING_UNDER_SYSTEMD": "true"},  # Debian's start script would change its user
         ),
         "haproxy": Image(),
+        "openvswitch": Image(),
         "traefik": Image(path=(str(traefik),), trees={str(traefik): traefik}),
         "etcd": Image(path=(str(etcd), *DEBIAN), trees={str(etcd): etcd}),
     }

@@ -43,7 +43,7 @@ class Volumes:
         wanted = [(volume["name"], self._content(volume)) for volume in self.pod["spec"].get("volumes") or ()]
         for name, content in wanted:
             if content is None:
-                self._directory(self._root(name))
+                self._directory(self._root(name)) if self._holds_files(name) else self._file(self._root(name))
             elif self._written.get(name) != content:
                 self._swap(self._root(name), content)
                 self._written[name] = content
@@ -53,7 +53,7 @@ class Volumes:
         root = self._root(mount["name"])
         path = root / mount["subPath"] if "subPath" in mount else root
         if mount["name"] not in self._written:
-            self._directory(path)
+            self._directory(path) if self._holds_files(mount["name"]) else self._file(path)
         return path.resolve()
 
     def is_read_only(self, mount: Object) -> bool:
@@ -73,6 +73,14 @@ class Volumes:
     def _of_node(self, path: Path) -> Path:
         """Devices and what the kernel shows are this machine's; all else that a node holds begins empty."""
         return path if path.is_relative_to("/dev") or path.is_relative_to("/sys") else self.host / path.relative_to("/")
+
+    def _holds_files(self, name: str) -> bool:
+        (volume,) = (v for v in self.pod["spec"]["volumes"] if v["name"] == name)
+        return volume.get("hostPath", {}).get("type") not in ("File", "FileOrCreate")
+
+    def _file(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
 
     def _directory(self, path: Path) -> None:
         if not path.exists():
