@@ -10,6 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from keystoneauth1 import loading
@@ -29,12 +30,18 @@ def main(file: str, *words: str) -> None:
             known |= {(name, option.dest): option for option in options}
     for section, like in sections.items():
         known |= {(section, name): option for (group, name), option in known.items() if group == like}
+    # Cinder registers what logs in, and lists all of it but the option that says how.
+    for group in {
+        group for group, _ in known if {(group, name) for name in ("auth_url", "username", "password")} <= known.keys()
+    }:
+        known.setdefault((group, "auth_type"), cfg.StrOpt("auth_type"))
     given = _given(file)
     for group in {group for group, name in known if name == "auth_type"}:
         how = given.get((group, "auth_type"), ["password"])[0]
         known |= {(group, option.dest): option for option in loading.get_auth_plugin_conf_options(how)}
     for (group, _), option in known.items():
-        conf.register_opt(option, group=None if group == "DEFAULT" else group)
+        with suppress(cfg.DuplicateOptError):  # those by which oslo.config is told of its files
+            conf.register_opt(option, group=None if group == "DEFAULT" else group)
     for where in given:
         for problem in _problems(conf, known, *where):
             sys.stdout.write(f"[{where[0]}] {where[1]}: {problem}\n")
