@@ -120,3 +120,11 @@ def test_every_filter_of_the_pipeline_has_a_section(manifests: Manifests):
     *filters, app = parser["pipeline:api"]["pipeline"].split()
     assert {f"filter:{name}" for name in filters} <= set(parser.sections())
     assert f"composite:{app}" in parser.sections()
+
+
+def test_a_pod_whose_workers_all_pass_images_is_not_killed(manifests: Manifests):
+    made = by_path(manifests(cloud()))
+    container = pod(made)["containers"][0]
+    assert container["readinessProbe"]["httpGet"]["path"] == "/healthcheck"
+    assert container["livenessProbe"]["tcpSocket"] == {"port": "api"}
+    assert "threads = 8" in made["glance/ConfigMap/glance-etc"]["data"]["glance-api-uwsgi.ini"]

@@ -13,7 +13,7 @@ from stackloom.constructs.running import Running, container_of, pod_of
 from stackloom.errors import Problem, StackloomError, did_you_mean
 from stackloom.manifests.gate import Gate
 from stackloom.manifests.objects import service
-from stackloom.manifests.pod import Probes, Resources
+from stackloom.manifests.pod import Probe, Probes, Resources
 from stackloom.manifests.workloads import deployment
 from stackloom.model.service import BySize
 from stackloom.oslo.files import uwsgi_ini
@@ -28,7 +28,8 @@ class ApiDeployment(Part):
     ``wsgi`` is the application that uWSGI serves (``package.module:callable``), ``workers`` its processes, ``uwsgi`` what else
     uWSGI is told; give ``command`` instead for a server of another kind. The service's database and account reach it through the
     environment.
-    ``health`` is a path that answers 200 without a token. The rest is as in :class:`Running`.
+    ``health`` is a path that answers 200 without a token; ``alive`` is how else the API shows that it lives, where requests may
+    take all its workers for long. The rest is as in :class:`Running`.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class ApiDeployment(Part):
         workers: BySize | int = 2,
         uwsgi: Mapping[str, str] | None = None,
         health: str = "/healthcheck",
+        alive: Probe | None = None,
         **running: Unpack[Running],
     ) -> None:
         super().__init__(ctx)
@@ -67,7 +69,7 @@ class ApiDeployment(Part):
         container = replace(
             container_of(ctx, served.service, role, command, running, env=ctx.service_env(), usual=usual),
             ports={served.name: served.port},
-            probes=Probes(path=health, port=served.name),
+            probes=Probes(path=health, port=served.name, alive=alive),
             drain_seconds=10,
         )
         pod = replace(pod_of(ctx, container, running, gate=gate), spread=count > 1)

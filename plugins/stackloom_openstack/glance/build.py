@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from stackloom import BySize, ConfigFile, Container, Gate, PodField, Probes, Resources
+from stackloom import BySize, ConfigFile, Container, Gate, PodField, Probe, Probes, Resources
 from stackloom_openstack.glance import stores
 from stackloom_openstack.glance.features import GlanceFeatures
 
@@ -128,6 +128,9 @@ def add_api(ctx: ServiceContext, features: GlanceFeatures, *, config: tuple[File
         after=after,
         replicas=BySize(tiny=3, small=3, medium=3),
         workers=BySize(single=4, tiny=2, small=8, medium=8),
+        # An image takes its time to pass. A Pod that is full gets no more requests, and is not killed for it.
+        uwsgi={"threads": "8"},
+        alive=Probe(listens="api"),
         writable=stores.writable(features),
         mounts=list(stores.mounts(features)),
         resources=Resources(cpu="200m", memory="1Gi", memory_limit="4Gi"),
