@@ -113,7 +113,7 @@ def test_it_knows_what_the_operator_changed_of_the_rules_of_services(found: Foun
     objects = found({"policies": {"keystone": {"identity:list_users": "role:auditor"}}})
     assert files(objects)["policy-keystone.yaml"] == '{\n  "identity:list_users": "role:auditor"\n}\n'
     assert (
-        "'identity': [*_defaults.POLICY_DIRS.get('identity', []), '/etc/horizon/policies/keystone']"
+        "'identity': [*_settings.POLICY_DIRS.get('identity', []), '/etc/horizon/policies/keystone']"
         in (settings(objects)["POLICY_DIRS"])
     )
 
@@ -150,12 +150,12 @@ def test_settings_are_a_module_that_runs_where_horizon_does(found: Found, monkey
     text = files(found(services={"dashboard": {"horizon": {"values": {"conf": named}}}}))["local_settings.py"]
     for name in ("HORIZON_SECRET_KEY", "DB_USER", "DB_PASSWORD"):
         monkeypatch.setenv(name, name)
-    dashboard, driver = types.ModuleType("openstack_dashboard"), types.ModuleType("pymysql")
-    dashboard.defaults = types.SimpleNamespace(POLICY_FILES={}, DEFAULT_POLICY_FILES={}, POLICY_DIRS={})  # type: ignore[attr-defined]
+    before, driver = types.ModuleType("openstack_dashboard.settings"), types.ModuleType("pymysql")
+    before.HORIZON_CONFIG = {"help_url": "https://docs.openstack.org/"}  # type: ignore[attr-defined]
     driver.install_as_MySQLdb = lambda: None  # type: ignore[attr-defined]
     enabled = types.ModuleType("openstack_dashboard.local.enabled")
-    for name, module in (("openstack_dashboard", dashboard), ("pymysql", driver), (enabled.__name__, enabled)):
-        monkeypatch.setitem(sys.modules, name, module)
+    for module in (before, driver, enabled):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
     namespace: dict[str, Any] = {}
     exec(compile(text, "local_settings.py", "exec"), namespace)  # noqa: S102 - ours
     assert namespace["SECRET_KEY"] == "HORIZON_SECRET_KEY"

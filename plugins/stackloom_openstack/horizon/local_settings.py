@@ -16,9 +16,11 @@ _HEAD = '''\
 """Settings of the dashboard."""
 
 import os
+import sys
 from importlib import import_module as _import_module
 
-from openstack_dashboard import defaults as _defaults
+# What Horizon has set before it reads this file: its defaults, and more.
+_settings = sys.modules["openstack_dashboard.settings"]
 
 
 def _module(name):
@@ -55,7 +57,7 @@ class LaidOver:
 
 def laid_over(name: str, changed: Mapping[str, Any]) -> LaidOver:
     """A setting of this name as Horizon has it, and what differs."""
-    return LaidOver(Expression(f"_defaults.{name}"), changed)
+    return LaidOver(Expression(f"_settings.{name}"), changed)
 
 
 def variable(name: str) -> Expression:

@@ -39,6 +39,7 @@ def sections(ctx: ServiceContext, features: HorizonFeatures) -> dict[str, Settin
         "How it reaches the services of the cloud: from inside.": _cloud(ctx),
         "Log-in with an account of another system.": websso.settings(ctx),
         "What the services can do.": _abilities(ctx),
+        "Without servers there is no overview to begin with.": _home(ctx),
         "By which rules it shows what a user may do.": _policies(ctx),
         "How it looks. Static files are made by each Pod before it starts, and served by uWSGI.": _looks(features),
         "What it logs.": {"LOGGING": _logging(ctx)},
@@ -107,13 +108,17 @@ def _abilities(ctx: ServiceContext) -> Settings:
     return found
 
 
+def _home(ctx: ServiceContext) -> Settings:
+    return {} if ctx.deployment.has("compute") else {"HORIZON_CONFIG": laid_over("HORIZON_CONFIG", {"user_home": "/identity/"})}
+
+
 def _policies(ctx: ServiceContext) -> Settings:
     """Horizon's own files have the defaults of most services; those of others come from their panels, the operator's from us."""
     known, changed = panels.known_policies(ctx), panels.changed_policies(ctx)
     files = {p.kind: Expression(f"_inside({p.package!r}, {p.rules!r})") for p in known if p.rules}
     files |= {p.kind: Expression("os.devnull") for p in known if p.unknown and p in changed}
     defaults = {p.kind: Expression(f"_inside({p.package!r}, {p.defaults!r})") for p in known if p.defaults}
-    directories = {p.kind: [Expression(f"*_defaults.POLICY_DIRS.get({p.kind!r}, [])"), panels.directory(p)] for p in changed}
+    directories = {p.kind: [Expression(f"*_settings.POLICY_DIRS.get({p.kind!r}, [])"), panels.directory(p)] for p in changed}
     wanted: dict[str, dict[str, Any]] = {"POLICY_FILES": files, "DEFAULT_POLICY_FILES": defaults, "POLICY_DIRS": directories}
     return {name: laid_over(name, differing) for name, differing in wanted.items() if differing}
 
@@ -168,7 +173,7 @@ def _values(ctx: ServiceContext) -> Iterator[tuple[str, Any]]:
         if group == PLAIN:
             yield from values.items()
         else:
-            yield group, LaidOver(Expression(f"globals().get({group!r}, getattr(_defaults, {group!r}, {{}}))"), values)
+            yield group, LaidOver(Expression(f"globals().get({group!r}, getattr(_settings, {group!r}, {{}}))"), values)
 
 
 def _variable(group: str, name: str) -> str:
