@@ -1,7 +1,8 @@
 """Whether a worker hears its message bus: the probes of what nobody calls.
 
 Argument: ``ready``, which is true while a process of the container has a connection to the bus, or ``alive``, which is false only
-where a restart can help: the bus takes connections, and no process has one. The bus is that of OS_DEFAULT__TRANSPORT_URL.
+where a restart can help: the bus takes connections, and no process has one. The bus is that of OS_DEFAULT__TRANSPORT_URL; a
+second argument names another variable with the URL of what is to be reached instead: a database, by one who hears no bus.
 """
 
 from __future__ import annotations
@@ -72,9 +73,10 @@ def main(question: str, url: str) -> int:
         return 0
     if question == "alive" and not takes_connections(bus):
         return 0
-    print("no process has a connection to the message bus")
+    print(f"no process has a connection to {', '.join(f'{host}:{port}' for host, port in bus)}")
     return 1
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], os.environ["OS_DEFAULT__TRANSPORT_URL"]))
+    variable = sys.argv[2] if len(sys.argv) > 2 else "OS_DEFAULT__TRANSPORT_URL"
+    sys.exit(main(sys.argv[1], os.environ[variable]))
