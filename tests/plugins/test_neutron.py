@@ -9,12 +9,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from stackloom import Output, StackloomError
+from stackloom import Endpoint, Image, Output, Service, StackloomError, hookimpl
+from stackloom.plugins import Plugins, load
 from stackloom.testing.suite import ServiceContract
 from tests.core.constructs.test_variants import affinity_matches
 from tests.plugins.networks import DPDK, FLOATING, SRIOV, cloud, conf, on_nodes, pod_of
 
-Manifests = Callable[[dict[str, Any]], list[Output]]
+Manifests = Callable[..., list[Output]]
 Snapshots = Callable[[Iterable[Output]], None]
 
 
@@ -220,6 +221,40 @@ def test_trunk_ports_may_be_left_out(manifests: Manifests):
 def test_probing_ports_is_refused(manifests: Manifests):
     with pytest.raises(StackloomError, match="portprober, of which no package is published"):
         manifests(cloud({"extensions": {"portprober": {"enabled": True}}}))
+
+
+class AnyCompute:
+    """A service in Nova's place, of which Neutron's agents know the address and nothing else."""
+
+    @staticmethod
+    @hookimpl
+    def stackloom_services() -> Iterable[Service]:
+        yield Service(
+            name="computing",
+            type="compute",
+            build=lambda ctx: ctx.api(command=["serve"], endpoint="metadata"),
+            requires=frozenset({"messaging"}),
+            endpoints=(Endpoint(service="computing-metadata", port=8775, name="metadata"),),
+            images={"computing": Image("registry.example.org/computing", "1")},
+        )
+
+
+def with_compute(**neutron: Any) -> tuple[dict[str, Any], Plugins]:
+    usual = cloud(neutron)["spec"]["features"]
+    everything = cloud(features={**usual, "services": ["identity", "networking", "compute"]})
+    return everything, load(disabled=["nova"], extra={"computing": AnyCompute()})
+
+
+def test_servers_are_answered_by_an_agent_that_shares_a_secret_with_nova(manifests: Manifests):
+    deployment, plugins = with_compute(dvr={"enabled": True})
+    output = manifests(deployment, plugins=plugins)
+    found = conf(output, "metadata_agent.conf")["DEFAULT"]
+    assert found["nova_metadata_host"] == "computing-metadata.openstack.svc.cluster.local"
+    for name in ("neutron-metadata-agent", "neutron-metadata-agent-compute"):
+        env = {e["name"]: e for e in pod_of(output, f"neutron/DaemonSet/{name}")["containers"][0]["env"]}
+        source = env["OS_DEFAULT__METADATA_PROXY_SHARED_SECRET"]["valueFrom"]["secretKeyRef"]
+        assert source == {"name": "neutron-metadata", "key": "secret"}
+    assert conf(output, "dhcp_agent.conf")["DEFAULT"]["enable_isolated_metadata"] == "true"
 
 
 KEYS, VALUES = st.sampled_from(["rack", "zone"]), st.sampled_from(["a", "b"])

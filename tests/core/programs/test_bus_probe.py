@@ -58,3 +58,9 @@ def test_a_connection_of_somebody_else_does_not_count(bus: socket.socket):
 )
 def test_a_url_names_servers(text: str, servers: list[tuple[str, int]]):
     assert bus_probe.bus_of(text) == servers
+
+
+def test_the_url_of_a_database_says_where_it_is_as_well():
+    assert bus_probe.bus_of("mysql+pymysql://u:p@mariadb.openstack.svc:3306/neutron?charset=utf8") == [
+        ("mariadb.openstack.svc", 3306)
+    ]
