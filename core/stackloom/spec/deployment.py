@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Annotated, Literal, TypeVar, overload
+from typing import Annotated, Any, Literal, TypeVar, overload
 
 from pydantic import AfterValidator, ConfigDict, Field, PrivateAttr
 
@@ -177,6 +177,20 @@ class OpenStackDeployment(SpecModel):
             found = SpecModel()
         if not isinstance(found, model or SpecModel):
             raise LookupError(f"spec.features.{name}")
+        return found
+
+    def feature(self, path: str, default: Any = None) -> Any:
+        """What ``spec.features.<path>`` is: for who asks of another plugin's service, whose model it does not know.
+
+        ``default`` where the cloud has no such subtree. A key that the subtree does not have is a KeyError.
+        """
+        name, *keys = path.split(".")
+        try:
+            found: Any = self.features_of(name).model_dump()
+        except LookupError:
+            return default
+        for key in keys:
+            found = found[key]
         return found
 
     def values_of(self, service: Service) -> Values:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stackloom import Problem
 
@@ -25,16 +25,9 @@ def _has_ceph(deployment: OpenStackDeployment) -> bool:
     """Whether the deployment says where Ceph is, or any service is told to keep its data there, as in the CR."""
     if "ceph" in deployment.spec.features.model_fields_set:
         return True
-    glance, cinder, nova = (_subtree(deployment, name) for name in ("glance", "cinder", "nova"))
+    glance, cinder, nova = (deployment.feature(name, {}) for name in ("glance", "cinder", "nova"))
     stores = glance.get("backends", {})
     images = deployment.has("image") and (bool(stores.get("rbd")) or not any(stores.values()))
     volumes = deployment.has("block-storage") and cinder.get("volume", {}).get("enabled", True)
     disks = deployment.has("compute") and nova.get("images", {}).get("backend") == "ceph"
     return bool(images or volumes or disks)
-
-
-def _subtree(deployment: OpenStackDeployment, name: str) -> dict[str, Any]:
-    try:
-        return deployment.features_of(name).model_dump()
-    except LookupError:
-        return {}

@@ -65,7 +65,11 @@ def sections(ctx: ServiceContext) -> Sections:
             "report_discard_supported": True,
         }
     if ctx.graph.provides("image"):
-        conf["DEFAULT"]["glance_catalog_info"] = "image::internalURL"
+        signed = ctx.deployment.feature("glance.signature.enabled")
+        conf["DEFAULT"] |= {
+            "glance_catalog_info": "image::internalURL",
+            "verify_glance_signatures": "enabled" if signed else "disabled",
+        }
     if ctx.graph.provides("compute"):
         conf["nova"] = {"interface": "internal"}
     if ctx.graph.provides("key-manager"):

@@ -85,13 +85,12 @@ def _sessions(ctx: ServiceContext) -> Settings:
 
 
 def _cloud(ctx: ServiceContext) -> Settings:
-    users = ctx.deployment.features_of("keystone").model_dump(include={"users"})["users"]
     return {
         "OPENSTACK_KEYSTONE_URL": ctx.url("identity"),
         "OPENSTACK_ENDPOINT_TYPE": "internalURL",
         # Whoever logs in says of which domain: domains are made while the cloud runs.
         "OPENSTACK_KEYSTONE_MULTIDOMAIN_SUPPORT": True,
-        "OPENSTACK_KEYSTONE_DEFAULT_DOMAIN": users["admin"]["user_domain_name"],
+        "OPENSTACK_KEYSTONE_DEFAULT_DOMAIN": ctx.deployment.feature("keystone.users.admin.user_domain_name"),
         "DEFAULT_SERVICE_REGIONS": {"*": ctx.deployment.spec.region_name},
     }
 
@@ -99,10 +98,9 @@ def _cloud(ctx: ServiceContext) -> Settings:
 def _abilities(ctx: ServiceContext) -> Settings:
     found: dict[str, Any] = {}
     if ctx.deployment.has("block-storage"):
-        backup = ctx.deployment.features_of("cinder").model_dump(include={"backup"})["backup"]
-        found["OPENSTACK_CINDER_FEATURES"] = {"enable_backup": backup["enabled"]}
+        found["OPENSTACK_CINDER_FEATURES"] = {"enable_backup": ctx.deployment.feature("cinder.backup.enabled")}
     if ctx.deployment.has("networking"):
-        neutron = ctx.deployment.features_of("neutron").model_dump(include={"dvr", "dns_servers"})
+        neutron = ctx.deployment.feature("neutron")
         changed = {"enable_distributed_router": neutron["dvr"]["enabled"], "default_dns_nameservers": neutron["dns_servers"]}
         found["OPENSTACK_NEUTRON_NETWORK"] = laid_over("OPENSTACK_NEUTRON_NETWORK", changed)
     return found

@@ -25,7 +25,7 @@ def providers(keystone: dict[str, Any]) -> dict[str, str]:
 
 def settings(ctx: ServiceContext) -> dict[str, Any]:
     """The settings, none where users have passwords in Keystone alone."""
-    known = providers(ctx.deployment.features_of("keystone").model_dump(include={"federation", "keycloak"}))
+    known = providers(ctx.deployment.feature("keystone"))
     if not known:
         return {}
     return {

@@ -20,7 +20,7 @@ BACKEND_OF = {"ovn": "ml2/ovn", "tungstenfabric": "tungstenfabric"}
 def rules(deployment: OpenStackDeployment) -> Iterator[Problem]:
     """Problems of load balancing: a provider that the network lacks, a management network that cannot be made."""
     octavia = deployment.features_of("octavia", OctaviaFeatures)
-    backend = getattr(deployment.features_of("neutron"), "backend", None)
+    backend = deployment.feature("neutron.backend")
     needed = BACKEND_OF.get(octavia.default_provider, backend)
     by_preset = deployment.spec.preset == "compute-tf" and octavia.default_provider == "tungstenfabric"
     if needed != backend and not by_preset:  # with the preset it is the network's backend that is wrong

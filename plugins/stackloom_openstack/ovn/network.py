@@ -46,11 +46,9 @@ class NodeNetwork(BaseModel):
 
 def network_of(ctx: ServiceContext) -> Network | None:
     """The cloud's network; None where it is made otherwise than by OVN."""
-    try:
-        network = Network.model_validate(ctx.deployment.features_of("neutron").model_dump())
-    except LookupError:  # no Neutron, no OVN
+    if ctx.deployment.feature("neutron.backend") != "ml2/ovn":  # or there is no Neutron
         return None
-    return network if network.backend == "ml2/ovn" else None
+    return Network.model_validate(ctx.deployment.feature("neutron"))
 
 
 def network_on(variant: Variant) -> NodeNetwork:
