@@ -109,7 +109,7 @@ def _caches_tokens(ctx: ServiceContext) -> bool:
 def database_env(ctx: ServiceContext) -> dict[str, str | SecretKey]:
     """The connection URLs of the service's databases, as oslo.config reads them from the environment."""
     env: dict[str, str | SecretKey] = {}
-    for database in ctx.service.databases:
+    for database in (one for one in ctx.service.databases if not one.user_of):
         prefix = "" if database.group == "database" else f"{database.group.upper()}_"
         secret = database_secret(ctx.service, database, ctx.generation)
         env |= {

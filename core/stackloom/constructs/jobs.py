@@ -57,7 +57,7 @@ class Task(Part):
 def create_database(ctx: ServiceContext, database: Database) -> Task:
     """Make a database, and the user that owns it, in the MariaDB cluster."""
     secret = database_secret(ctx.service, database, ctx.generation)
-    retired = [of_generation(database.name, generation) for generation in retired_generations(ctx.generation)]
+    retired = [of_generation(database.owner, generation) for generation in retired_generations(ctx.generation)]
     return Task(
         ctx,
         of_generation(f"create-{database.name.replace('_', '-')}", ctx.generation),

@@ -112,7 +112,8 @@ def _accounts(service: Service, generation: int) -> Iterator[Credential]:
         return Credential(name=secret, keys=keys, readers=frozenset({service.name}))
 
     for database in service.databases:
-        yield account(database_secret(service, database, generation), of_generation(database.name, generation))
+        if not database.user_of:
+            yield account(database_secret(service, database, generation), of_generation(database.name, generation))
     for requirement in sorted(BUS_OPTIONS.keys() & service.needs):
         yield account(bus_secret(service, requirement, generation), of_generation(service.name, generation))
     for user in service.accounts:

@@ -41,6 +41,7 @@ def has_passwords(service: Service) -> bool:
 
 def database_secret(service: Service, database: Database, generation: int) -> str:
     """The Secret with the user and the password of a database."""
+    database = next((d for d in service.databases if d.name == database.user_of), database)
     part = "" if database.group == "database" else f"-{database.name.replace('_', '-')}"
     return of_generation(f"{service.name}{part}-database", generation)
 

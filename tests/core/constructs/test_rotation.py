@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stackloom import SecretKey, ServiceUser, StackloomError
+from stackloom import Database, SecretKey, ServiceUser, StackloomError
 from stackloom.constructs.access import Login
 from stackloom.infra.credentials import service_credentials
 from tests.core.constructs.conftest import GLANCE, Build, Built
@@ -50,6 +50,16 @@ def test_the_secrets_of_two_generations_are_there():
     names = {c.name: c.keys["username"].text for c in service_credentials(GLANCE, 3)}
     accounts = {"glance-database": "glance", "glance-messaging": "glance", "glance-service-user": "glance"}
     assert names == {f"{secret}-{g}": f"{user}-{g}" for secret, user in accounts.items() for g in (2, 3)}
+
+
+def test_a_database_of_anothers_user_has_no_secret_and_no_connection_of_its_own(build_service: Build):
+    databases = (Database("glance"), Database("glance_old", user_of="glance"))
+    built = build_service(build, service={"databases": databases}, spec=THIRD)
+    wanted = {"DB_NAME": "glance_old", "DB_USER": "glance-database-3/username", "DB_RETIRED_USERS": "glance"}
+    assert wanted.items() <= built.env("Job/glance-create-glance-old-3").items()
+    assert [name for name in built.env(API) if name.endswith("__CONNECTION")] == ["OS_DATABASE__CONNECTION"]
+    names = {c.name for c in service_credentials(replace(GLANCE, databases=databases), 1)}
+    assert names == {"glance-database", "glance-messaging", "glance-service-user"}
 
 
 def test_the_first_generation_has_no_number_and_removes_nobody(build_service: Build):
