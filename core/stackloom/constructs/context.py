@@ -283,13 +283,16 @@ class ServiceContext:
     clean_database = word(clean_database)
     register_in_catalogue = word(register_in_catalogue)
 
-    def variants(self, apart: Callable[[Variant], bool] | None = None, *, of: str = "") -> list[Variant]:
+    def variants(
+        self, apart: Callable[[Variant], bool] | None = None, *, of: str = "", beside: Sequence[str] = ()
+    ) -> list[Variant]:
         """The kinds of nodes that ``spec.nodes`` sets apart for this service; the last is for all others.
 
         ``apart`` says of a kind whether it is another one for some agent: those that are not belong to the last. ``of`` names
-        another service, whose kinds of nodes these are too.
+        another service, whose kinds of nodes these are too. ``beside`` are the subtrees of services (``neutron``) whose features
+        of nodes make a difference here as well: a kind has them in its ``beside``.
         """
-        return variants_of(self.deployment, self.graph.services[of] if of else self.service, apart)
+        return variants_of(self.deployment, self.graph.services[of] if of else self.service, apart, beside)
 
     def allow_egress(self, *ports: Ports) -> None:
         """Let the service's Pods call these TCP ports anywhere, for what lives outside the cloud (LDAP, an identity provider).

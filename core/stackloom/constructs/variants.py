@@ -10,7 +10,7 @@ order: whoever asks for the same overrides sees the same node on the same side o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,8 @@ class Variant:
 
     ``also`` are labels that its nodes must have besides.
     ``features`` is what the operator set for these nodes (``spec.nodes.<label>.features.<service>``), ``conf`` the options
-    (``spec.nodes.<label>.services.<type>.<service>.values.conf``). ``others`` are overrides whose nodes run the default variant.
+    (``spec.nodes.<label>.services.<type>.<service>.values.conf``), ``beside`` the features of other services that were asked for.
+    ``others`` are overrides whose nodes run the default variant.
     """
 
     key: str = ""
@@ -37,6 +38,7 @@ class Variant:
     also: tuple[tuple[str, str], ...] = ()
     features: Any = None
     conf: Mapping[str, Any] = field(default_factory=dict)
+    beside: Mapping[str, Any] = field(default_factory=dict)
     others: tuple[Variant, ...] = ()
 
     @property
@@ -104,17 +106,20 @@ EVERY_NODE = Variant()
 
 
 def variants_of(
-    deployment: OpenStackDeployment, service: Service, apart: Callable[[Variant], bool] | None = None
+    deployment: OpenStackDeployment,
+    service: Service,
+    apart: Callable[[Variant], bool] | None = None,
+    beside: Sequence[str] = (),
 ) -> list[Variant]:
     """The variants for a service, in the order of the overrides that concern it; the last one is for all other nodes.
 
-    Overrides of which ``apart`` says no belong to the last.
+    Overrides of which ``apart`` says no belong to the last. ``beside`` are subtrees of other services that concern it too.
     """
     found: list[Variant] = []
     before: tuple[tuple[str, str], ...] = ()
-    for label, settings in deployment.node_overrides_of(service):
+    for label, settings in deployment.node_overrides_of(service, beside):
         key, _, value = label.partition("::")
-        found.append(Variant(key, value, before, features=settings.features, conf=settings.conf))
+        found.append(Variant(key, value, before, features=settings.features, conf=settings.conf, beside=settings.beside))
         before = (*before, (key, value))
     if apart:
         while found and not apart(found[-1]):  # nothing comes after it that its nodes would have to be kept from

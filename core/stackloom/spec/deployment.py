@@ -10,6 +10,7 @@ it; what it returns also answers which services were chosen and what was said of
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeVar, overload
 
@@ -121,10 +122,11 @@ class Spec(SpecModel):
 
 @dataclass(frozen=True, slots=True)
 class NodeSettings:
-    """What differs of one service on some nodes: its features, None where they do not differ, and its options."""
+    """What differs of one service on some nodes: its features, None where they do not differ, its options, others' features."""
 
     features: SpecModel | None = None
     conf: Conf = field(default_factory=dict)
+    beside: Mapping[str, SpecModel] = field(default_factory=dict)
 
 
 class OpenStackDeployment(SpecModel):
@@ -198,13 +200,17 @@ class OpenStackDeployment(SpecModel):
         chart = self.spec.services.get(service.type, {}).get(service.name)
         return chart.values if chart else Values()
 
-    def node_overrides_of(self, service: Service) -> list[tuple[str, NodeSettings]]:
-        """The entries of ``spec.nodes`` that concern the service, in their order: label (``rack::r1``) and what differs."""
+    def node_overrides_of(self, service: Service, beside: Sequence[str] = ()) -> list[tuple[str, NodeSettings]]:
+        """The entries of ``spec.nodes`` that concern the service, in their order: label (``rack::r1``) and what differs.
+
+        ``beside`` are subtrees of other services that concern it too.
+        """
         found: list[tuple[str, NodeSettings]] = []
         for label, node in self.spec.nodes.items():
             features, chart = node.features.get(service.features_name), node.services.get(service.type, {}).get(service.name)
-            if features is not None or chart is not None:
-                found.append((label, NodeSettings(features, chart.values.conf if chart else {})))
+            others = {name: node.features[name] for name in beside if node.features.get(name) is not None}
+            if features is not None or chart is not None or others:
+                found.append((label, NodeSettings(features, chart.values.conf if chart else {}, others)))
         return found
 
     def generation_of(self, service: str) -> int:

@@ -22,6 +22,13 @@ class Features(SpecModel):
     """Where it listens."""
 
 
+class Switch(SpecModel):
+    """Settings of another service."""
+
+    cards: int = 1
+    """Its cards."""
+
+
 AGENT = Service(name="agent", type="network", build=lambda _: None, features=Features, node_features=Features)
 
 keys = st.sampled_from(["rack", "zone", "example.org/gpu", "role"])
@@ -153,3 +160,14 @@ def test_a_suffix_is_short_and_fits_into_the_name_of_an_object(label: str):
 
 def test_the_default_has_no_suffix_and_runs_everywhere():
     assert (Variant().suffix, Variant().affinity) == ("", None)
+
+
+def test_features_of_another_service_set_nodes_apart_where_they_are_asked_for():
+    other = Service(name="switch", type="switching", build=lambda _: None, features=Switch, node_features=Switch)
+    data = patched(USUAL, {"spec": {"features": {"services": ["network", "switching"]}}})
+    nodes = {"rack::a": {"features": {"switch": {"cards": 2}}}, "rack::b": {"features": {"agent": {"interface": "eth1"}}}}
+    made = loader.load(Source.from_mapping(patched(data, {"spec": {"nodes": nodes}})), [AGENT, other])
+    assert [v.label for v in variants_of(made, AGENT)] == ["rack::b", "::"]
+    apart, own, rest = variants_of(made, AGENT, beside=["switch"])
+    assert (apart.label, apart.features, apart.beside["switch"]) == ("rack::a", None, Switch(cards=2))
+    assert (own.label, own.beside, rest.before) == ("rack::b", {}, (("rack", "a"), ("rack", "b")))
