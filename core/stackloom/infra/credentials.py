@@ -207,8 +207,9 @@ def build_credentials(
     if issuer := deployment.spec.features.ssl.issuer:
         component.add(_certificate(who, deployment, issuer))
     if provider == "external-secrets":
-        # Authorities are for making certificates here, and these come from the store, each with what to trust.
-        stored = [c for c in credentials if all(value.kind != "authority" for value in c.keys.values())]
+        # Authorities are for making certificates here, and these come from the store, each with what to trust; but for those
+        # that Pods read, to make certificates of what is known nowhere else.
+        stored = [c for c in credentials if c.readers or all(value.kind != "authority" for value in c.keys.values())]
         known = {credential.name for credential in stored}
         for credential in stored:
             name = Identity(name=credential.name, namespace=who.namespace, labels=who.labels)

@@ -6,6 +6,7 @@ Needs the package ``cryptography``.
 from __future__ import annotations
 
 import datetime
+import ipaddress
 from collections.abc import Iterable, Sequence
 
 from cryptography import x509
@@ -39,9 +40,10 @@ def authority(title: str) -> Pair:
     return _pem(builder.sign(key, hashes.SHA256()), key)
 
 
-def issued(names: Sequence[str], usages: Iterable[str], issuer: Pair) -> Pair:
-    """A certificate from ``issuer`` for these DNS names (none, for a mere client) and its private key, all in PEM.
+def issued(names: Sequence[str], usages: Iterable[str], issuer: Pair, *, strict: bool = True) -> Pair:
+    """A certificate from ``issuer`` for these DNS names or addresses (none, for a mere client) and its private key, all in PEM.
 
+    Not ``strict``, it has its usages for those who understand them: some programs insist on one that is none of these keys'.
     Raises ValueError where ``issuer`` is not the certificate of an authority with its key.
     """
     parent = x509.load_pem_x509_certificate(issuer[0])
@@ -50,7 +52,7 @@ def issued(names: Sequence[str], usages: Iterable[str], issuer: Pair) -> Pair:
         raise ValueError("not the key of that certificate")
     key = _new_key()
     builder = _builder(key, ISSUED, parent.subject, signer, lifetime=LIFETIME, latest=parent.not_valid_after_utc)
-    return _pem(_for_end(builder, names, usages).sign(signer, hashes.SHA256()), key)
+    return _pem(_for_end(builder, names, usages, strict=strict).sign(signer, hashes.SHA256()), key)
 
 
 def needs_renewal(pem: bytes, names: Sequence[str], usages: Iterable[str], issuer: bytes) -> bool:
@@ -105,13 +107,22 @@ def _builder(
     )
 
 
-def _for_end(builder: x509.CertificateBuilder, names: Sequence[str], usages: Iterable[str]) -> x509.CertificateBuilder:
+def _for_end(
+    builder: x509.CertificateBuilder, names: Sequence[str], usages: Iterable[str], *, strict: bool
+) -> x509.CertificateBuilder:
     """A certificate that issues nothing: of a server by these names, or of a client."""
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-    builder = builder.add_extension(_key_usage(signs_certificates=False), critical=True)
+    builder = builder.add_extension(_key_usage(signs_certificates=False), critical=strict)
     builder = builder.add_extension(x509.ExtendedKeyUsage([USAGES[usage] for usage in usages]), critical=False)
-    alternatives = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
+    alternatives = x509.SubjectAlternativeName([_general(name) for name in names])
     return builder.add_extension(alternatives, critical=False) if names else builder
+
+
+def _general(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
 
 
 def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
@@ -145,7 +156,7 @@ def _lacks(certificate: x509.Certificate, names: Sequence[str]) -> bool:
         alternatives = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return bool(names)
-    return not set(names) <= set(alternatives.get_values_for_type(x509.DNSName))
+    return not {_general(name) for name in names} <= set(alternatives)
 
 
 def _is_issued_by(certificate: x509.Certificate, parent: x509.Certificate) -> bool:
