@@ -65,17 +65,17 @@ class AllocationRatios(SpecModel):
 
 
 class LibvirtTls(SpecModel):
-    """TLS between the libvirt daemons of compute nodes."""
+    """TLS between compute nodes."""
 
     enabled: bool = False
-    """Listen with TLS and encrypt live migrations (QEMU-native TLS)."""
+    """Encrypt what servers take along when they migrate (QEMU-native TLS). The libvirt daemons speak TLS in any case."""
 
 
 class Libvirt(SpecModel):
     """The libvirt daemon on compute nodes."""
 
     tls: LibvirtTls = LibvirtTls()
-    """TLS between the libvirt daemons."""
+    """TLS between compute nodes."""
 
 
 class Spice(SpecModel):
