@@ -15,7 +15,7 @@ from tests.distributions import Distributions
 FAULT = "This is a fault of the plugin: upgrade it, or report it to its authors"
 BROKEN = "plugin broken (stackloom-broken 0.3): "
 BUILDING = "while building 'zun', at stackloom_broken.py:5 in build"
-ASKS = "the service 'zun' asks for the endpoint of 'image' without declaring that it needs it"
+ASKS = "the service 'zun' asks for 'image' without declaring that it needs it"
 META = "META = dict(apiVersion='v1', kind='ConfigMap', metadata={'name': 'x', 'namespace': 'openstack'})\n"
 PROBES = "probes=Probes(command=('true',))"
 

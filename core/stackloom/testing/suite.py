@@ -84,7 +84,7 @@ class ServiceContract:
         for service in load().services:
             if service.build:
                 services.setdefault(service.type, []).append(service)
-        wanted, todo = {record.type}, list(services[record.type])  # a type brings all of its services
+        wanted, todo = {record.type}, list(services.get(record.type, [record]))  # a type brings all of its services
         while todo:
             for need in todo.pop().requires - BACKENDS - wanted:
                 wanted.add(need)

@@ -20,13 +20,14 @@ WORKERS = BySize(single=2, tiny=2, small=8, medium=8)
 def build(ctx: ServiceContext) -> None:
     """Database, API and workers, catalogue; then the agents of the chosen backend, and the network of floating addresses."""
     features = ctx.features_as(NeutronFeatures)
+    # Who answers a server's question for metadata proves to Nova with it for whom it asks. Of Tungsten Fabric these are the
+    # vRouters, which have it from their own operator.
+    ctx.credential(METADATA_SECRET, {"secret": Value.password()}, readers=["nova", "ovn"])
     if features.backend == "tungstenfabric":
-        # Its operator's own agents answer the servers' questions for metadata, and are told the secret by it.
         files = tungstenfabric.server_files(ctx, features)
         server(ctx, features, files)
         tungstenfabric.exchange(ctx, features)
         return
-    ctx.credential(METADATA_SECRET, {"secret": Value.password()}, readers=["nova", "ovn"])
     server(ctx, features, ml2.server_files(ctx, features))
     sriov.agents(ctx, features)
     if features.backend == "ml2":

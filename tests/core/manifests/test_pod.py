@@ -128,7 +128,7 @@ def test_cpu_is_requested_and_not_limited():
 
 
 def test_the_operators_resources_are_laid_over_the_usual_ones():
-    found = Resources(memory="1Gi").body({"requests": {"memory": "4Gi"}, "limits": {"cpu": "2"}})
+    found = Resources(memory="1Gi", over={"requests": {"memory": "4Gi"}, "limits": {"cpu": "2"}}).body()
     assert found == {"requests": {"cpu": "100m", "memory": "4Gi"}, "limits": {"memory": "512Mi", "cpu": "2"}}
 
 

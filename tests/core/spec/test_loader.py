@@ -88,12 +88,6 @@ def test_features_are_the_operators_over_the_presets_over_the_models() -> None:
     compute = {"preset": "compute", "features": {"keystone": {"domains": {}}}}
     assert loaded().features_of("keystone", KeystoneFeatures).token_hours == 12
 
-
-def test_a_feature_of_another_service_is_found_by_its_path() -> None:
-    assert loaded().feature("keystone.token_hours") == 12
-    assert loaded().feature("mistral.workers", "none") == "none"
-    with pytest.raises(KeyError):
-        loaded().feature("keystone.token_hour")
     assert loaded(compute).features_of("keystone", KeystoneFeatures).token_hours == 8
     assert (
         loaded(patched(compute, {"features": {"keystone": {"token_hours": 3}}}))
@@ -101,6 +95,13 @@ def test_a_feature_of_another_service_is_found_by_its_path() -> None:
         .token_hours
         == 3
     )
+
+
+def test_a_feature_of_another_service_is_found_by_its_path() -> None:
+    assert loaded().feature("keystone.token_hours") == 12
+    assert loaded().feature("mistral.workers", "none") == "none"
+    with pytest.raises(KeyError):
+        loaded().feature("keystone.token_hour")
 
 
 def test_two_services_may_share_a_subtree() -> None:

@@ -39,6 +39,26 @@ PROJECTS = (
     "tempest",
 )
 
+# What containers run that is not from PyPI or built here, and the package of Debian that has it.
+PROGRAMS = {
+    "chroot": "coreutils",
+    "dnsmasq": "dnsmasq-base",
+    "haproxy": "haproxy",
+    "keepalived": "keepalived",
+    "libvirtd": "libvirt-daemon",
+    "mariadb-install-db": "mariadb-server",
+    "mariadbd": "mariadb-server",
+    "memcached": "memcached",
+    "nsenter": "util-linux",
+    "ovs-vswitchd": "openvswitch-switch",
+    "python3": "python3",
+    "qemu-img": "qemu-utils",
+    "rabbitmqctl": "rabbitmq-server",
+    "setpriv": "util-linux",
+    "unshare": "util-linux",
+    "virsh": "libvirt-clients",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
@@ -84,6 +104,7 @@ def local_images() -> dict[str, Image]:
             environment={"LANG": "C.UTF-8", "RUNNING_UNDER_SYSTEMD": "true"},  # Debian's start script would change its user
         ),
         "haproxy": Image(),
+        "libvirt": Image(users={"nova": OPENSTACK_UID, "libvirt-qemu": 64055}),
         "openvswitch": Image(),
         "traefik": Image(path=(str(traefik),), trees={str(traefik): traefik}),
         "etcd": Image(path=(str(etcd), *DEBIAN), trees={str(etcd): etcd}),
@@ -97,19 +118,7 @@ def _trees(venv: Path) -> dict[str, Path]:
     return {str(tree): tree for tree in found}
 
 
-def lacking_programs() -> list[str]:
-    """What no container could be started without."""
+def lacking_packages() -> list[str]:
+    """Debian's packages with programs that no container could be started without."""
     path = os.pathsep.join(DEBIAN)
-    programs = (
-        "haproxy",
-        "mariadbd",
-        "mariadb-install-db",
-        "memcached",
-        "rabbitmqctl",
-        "python3",
-        "unshare",
-        "nsenter",
-        "setpriv",
-        "chroot",
-    )
-    return [program for program in programs if not shutil.which(program, path=path)]
+    return sorted({package for program, package in PROGRAMS.items() if not shutil.which(program, path=path)})

@@ -17,7 +17,7 @@ from scripts.build_control_plane import assets_directory, missing
 from tests.real.boot import table
 from tests.real.boot.container import Container, lacks_rights
 from tests.real.boot.controllers import Controllers
-from tests.real.boot.images import Image, image_of, lacking_programs, local_images
+from tests.real.boot.images import Image, image_of, lacking_packages, local_images
 from tests.real.boot.network import NODE, PODS, PodNetwork, forward, lacks_tools, private_network
 from tests.real.boot.pod import Pod, directory_of
 from tests.real.boot.resolve import Sources
@@ -251,9 +251,8 @@ def _required() -> dict[str, Image]:
         absent(reason)
     if tools := lacks_tools():
         absent(f"{tools} not installed (Debian: iproute2 iptables)")
-    if lacking := lacking_programs():
-        packages = "haproxy mariadb-server galera-4 memcached rabbitmq-server util-linux"
-        absent(f"{', '.join(lacking)} not installed (Debian: {packages})")
+    if lacking := lacking_packages():
+        absent(f"not installed: {' '.join(lacking)} (packages of Debian)")
     return local_images()
 
 

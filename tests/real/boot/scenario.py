@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import openstack
 import pytest
 import yaml
+from keystoneauth1.identity import v3
+from keystoneauth1.session import Session
 from openstack.connection import Connection
 
 from stackloom.app import Cloud
@@ -67,7 +68,6 @@ class RunningCloud:
 
     node: Node
     authority: Path
-    region: str = "RegionOne"
 
     @property
     def admin(self) -> Connection:
@@ -76,8 +76,8 @@ class RunningCloud:
 
     def connection(self, **auth: str) -> Connection:
         """The SDK with these credentials (username, password, project_name, user_domain_name, project_domain_name)."""
-        log_in = {"auth_url": f"https://keystone.{DOMAIN}/v3", **auth}
-        return openstack.connect(auth=log_in, region_name=self.region, interface="public", cacert=str(self.authority))
+        log_in = v3.Password(auth_url=f"https://keystone.{DOMAIN}/v3", **auth)
+        return Connection(session=Session(auth=log_in, verify=str(self.authority)))
 
 
 def scenarios() -> dict[str, Scenario]:
