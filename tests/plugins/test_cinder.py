@@ -235,12 +235,8 @@ def test_backups_on_a_share_are_mounted_by_the_kubelet(made: Made):
 def test_keys_of_an_object_store_reach_cinder_backup_alone(made: Made):
     objects = made(cloud(backup={"drivers": {"s3": S3}}))
     assert env(objects["StatefulSet/cinder-backup"])["OS_DEFAULT__BACKUP_S3_STORE_SECRET_KEY"] == "storage/secret"
-    others = [
-        path
-        for path, body in objects.items()
-        if "'name': 'storage'" in str(body) and body["kind"] in ("Deployment", "StatefulSet")
-    ]
-    assert others == ["StatefulSet/cinder-backup"]
+    running = {path: body for path, body in objects.items() if body["kind"] in ("Deployment", "StatefulSet")}
+    assert [path for path, body in running.items() if "'name': 'storage'" in str(body)] == ["StatefulSet/cinder-backup"]
     anywhere = [rule["ports"] for rule in objects["NetworkPolicy/cinder"]["spec"]["egress"] if "to" not in rule]
     assert {"port": 9000, "protocol": "TCP"} in [port for ports in anywhere for port in ports]
 

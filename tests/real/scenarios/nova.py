@@ -7,6 +7,7 @@ libvirt itself starts as its manifest says, and nova-compute waits for it.
 from __future__ import annotations
 
 import urllib.request
+from typing import Any
 
 from tests.real.boot.network import BRIDGE
 from tests.real.boot.scenario import DOMAIN, RunningCloud, Scenario
@@ -26,8 +27,8 @@ def the_node_is_found_and_every_service_is_up(cloud: RunningCloud) -> None:
 def a_server_on_a_network_becomes_active_and_goes(cloud: RunningCloud) -> None:
     admin = cloud.admin
     network, _ = neutron.made(admin, "servers", "10.9.0.0/24")
-    kind = {"container_format": "bare", "disk_format": "raw", "visibility": "public"}
-    image = admin.image.create_image(name="tiny", data=b"\0" * 512, **kind)
+    images: Any = admin.image
+    image = images.create_image(name="tiny", container_format="bare", disk_format="raw", visibility="public", data=b"\0" * 512)
     flavor = admin.compute.create_flavor(name="tiny", ram=64, vcpus=1, disk=1)
     made = admin.compute.create_server(name="one", image_id=image.id, flavor_id=flavor.id, networks=[{"uuid": network.id}])
     server = admin.compute.wait_for_server(made, wait=180)
