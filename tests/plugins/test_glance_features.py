@@ -44,7 +44,7 @@ def test_a_volume_of_files_has_a_size(size: str) -> None:
 
 
 def test_signatures_are_fine_where_there_is_a_key_manager() -> None:
-    signature = {"enabled": True, "certificate_validation": True}
+    signature = {"enabled": True}
     assert problems({"glance": {"signature": signature}}) == []
     assert problems({"glance": {"signature": signature}, "services": CORE}) == ["spec.features.glance.signature.enabled"]
 

@@ -157,3 +157,10 @@ def test_consoles_with_tls_are_reached_by_no_weaker_scheme(manifests: Manifests)
 def test_new_nodes_are_found_by_one_process(nova: Made) -> None:
     assert "discover_hosts_in_cells_interval" not in nova.file("nova.conf")
     assert nova.bodies["CronJob/nova-discover-hosts"]["spec"]["concurrencyPolicy"] == "Forbid"
+
+
+def test_images_must_be_signed_where_glance_wants_it(manifests: Manifests, nova: Made) -> None:
+    services = [*cloud()["spec"]["features"]["services"], "key-manager"]
+    signed = cloud({"services": services, "glance": {"signature": {"enabled": True}}})
+    assert Made(manifests(signed), "nova").conf("nova.conf")["glance"]["verify_glance_signatures"] == "true"
+    assert nova.conf("nova.conf")["glance"]["verify_glance_signatures"] == "false"

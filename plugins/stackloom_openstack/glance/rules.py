@@ -40,6 +40,12 @@ def _signature(signature: Signature, deployment: OpenStackDeployment) -> Iterato
             what="signers' certificates are checked only where signatures are",
             hint="Set signature.enabled to true as well, or leave this out",
         )
+    elif signature.certificate_validation:
+        yield Problem(
+            path=f"{PATH}.signature.certificate_validation",
+            what="Nova will remove the option that this is (glance.enable_certificate_validation)",
+            hint="Leave it out, or set that option in spec.services.compute.nova.values.conf.nova and excuse it in values.unchecked",
+        )
     if signature.enabled and not deployment.has("key-manager"):
         yield Problem(
             path=f"{PATH}.signature.enabled",

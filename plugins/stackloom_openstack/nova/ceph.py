@@ -31,10 +31,10 @@ install -m 600 {directory}/key/key /etc/libvirt/secrets/{uuid}.base64
 
 
 def is_used(ctx: ServiceContext, features: NovaFeatures) -> bool:
-    """Whether servers have disks or volumes in Ceph. What Cinder does is read as plain values: it is another plugin's."""
+    """Whether servers have disks or volumes in Ceph."""
     if features.images.backend == "ceph":
         return True
-    return ctx.deployment.has("block-storage") and bool(ctx.deployment.features_of("cinder").model_dump()["volume"]["enabled"])
+    return ctx.deployment.has("block-storage") and bool(ctx.deployment.feature("cinder.volume.enabled"))
 
 
 def options(ctx: ServiceContext, features: NovaFeatures) -> dict[str, Any]:

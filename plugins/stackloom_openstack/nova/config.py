@@ -37,7 +37,11 @@ def sections(ctx: ServiceContext, features: NovaFeatures) -> Sections:
         "cache": {"enabled": True, "backend": "oslo_cache.memcache_pool", "memcache_servers": ctx.memcached_servers()},
         # The control plane is upgraded first, and speaks to compute nodes of the release before as these can hear.
         "upgrade_levels": {"compute": "auto"},
-        "glance": {"region_name": ctx.deployment.spec.region_name, "valid_interfaces": ["internal"]},
+        "glance": {
+            "region_name": ctx.deployment.spec.region_name,
+            "valid_interfaces": ["internal"],
+            "verify_glance_signatures": ctx.deployment.feature("glance.signature.enabled", False),
+        },
         "neutron": {"service_metadata_proxy": True},
         # A user's token may end while a long operation goes on: the service's own vouches for it.
         "service_user": {"send_service_user_token": True},

@@ -176,6 +176,10 @@ def test_what_is_confirmed_is_on_the_disk_and_can_be_restored_to_a_point_in_time
     assert provider(mariadb)["pc.recovery"] == "no"
 
 
+def test_a_service_may_make_triggers_in_its_database(mariadb: Built) -> None:
+    assert options(mariadb)["log_bin_trust_function_creators"] == "ON"
+
+
 def test_operators_change_options_of_mariadb_and_of_galera(tmp_path: Path) -> None:
     conf = {"mariadbd": {"max_connections": 500, "innodb_io_capacity": 1000}, "wsrep_provider_options": {"gcache.size": "4G"}}
     usual, own = built(MARIADB, tmp_path), built(MARIADB, tmp_path, services=changed({"conf": {"galera": conf}}))

@@ -74,7 +74,7 @@ class RunningCloud:
         """The SDK as the cloud's administrator."""
         return self.connection(**self.node.secret("keystone-admin"))
 
-    def connection(self, **auth: str) -> Connection:
+    def connection(self, **auth: Any) -> Connection:
         """The SDK with these credentials (username, password, project_name, user_domain_name, project_domain_name)."""
         log_in = v3.Password(auth_url=f"https://keystone.{DOMAIN}/v3", **auth)
         return Connection(session=Session(auth=log_in, verify=str(self.authority)))
