@@ -308,8 +308,8 @@ def _options(ctx: ServiceContext) -> dict[str, Option]:
         "log_bin": "mariadb-bin",
         "log_slave_updates": "ON",
         "binlog_format": "ROW",
-        # Services make triggers in their databases while they are upgraded (Glance does). As rows are what is logged, none of them
-        # can run otherwise elsewhere, which is what MariaDB would ask an administrator for.
+        # Services make triggers in their databases while they are upgraded, as Glance does. MariaDB would leave that to
+        # administrators, lest they run otherwise on another server; but rows are what is logged.
         "log_bin_trust_function_creators": "ON",
         "server_id": 1,
         "wsrep_gtid_mode": "ON",

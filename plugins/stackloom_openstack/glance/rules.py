@@ -44,7 +44,7 @@ def _signature(signature: Signature, deployment: OpenStackDeployment) -> Iterato
         yield Problem(
             path=f"{PATH}.signature.certificate_validation",
             what="Nova will remove the option that this is (glance.enable_certificate_validation)",
-            hint="Leave it out, or set that option in spec.services.compute.nova.values.conf.nova and excuse it in values.unchecked",
+            hint="Leave it out, or set that option in values.conf.nova of compute.nova, and excuse it in values.unchecked",
         )
     if signature.enabled and not deployment.has("key-manager"):
         yield Problem(
