@@ -14,8 +14,9 @@ help: ## Show the targets
 synth: $(VENV)/.ready ## Write dist/ from deployment.yaml (DEPLOYMENT=path for another)
 	@$(BIN)/python main.py $(DEPLOYMENT)
 
-test: $(VENV)/.ready-dev ## Run the tests
+test: $(VENV)/.ready-dev ## Run the tests: those that share the machine, then those that boot a whole cloud
 	@$(BIN)/python -m pytest -n auto -q -rR
+	@$(BIN)/python -m pytest -q -rR -m cloud tests/real/test_boot.py
 
 soak: $(VENV)/.ready-dev ## Strike a real database with every fault, then at random (SOAK_SECONDS=600, SOAK_SEED=n)
 	@$(BIN)/python -m pytest -q -m "soak or not soak" tests/real/test_galera*.py tests/real/test_mariadb_backup.py tests/real/test_mariadb_restore.py tests/real/test_failover.py tests/real/test_soak.py

@@ -14,9 +14,9 @@ import pytest
 from tests.real.boot.node import booted
 from tests.real.boot.scenario import Scenario, deployment_of, scenarios, seen_by_users, synthesised
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(1800)]
 
-PATIENCE_SECONDS = 900
+PATIENCE_SECONDS = 1200
 ALL = scenarios()
 TOGETHER = {name: scenario for name, scenario in ALL.items() if not scenario.alone}
 
@@ -35,6 +35,7 @@ def shown(chosen: Mapping[str, Scenario], folder: Path, subtests: pytest.Subtest
                         show(cloud)
 
 
+@pytest.mark.cloud
 def test_all_services_boot_together(subtests: pytest.Subtests, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     shown(TOGETHER, tmp_path, subtests, capsys)
 

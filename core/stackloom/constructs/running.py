@@ -17,6 +17,7 @@ from stackloom.manifests.pod import OPENSTACK_UID, Container, Env, Pod, Privileg
 if TYPE_CHECKING:
     from stackloom.constructs.context import ServiceContext
 
+STARTUP_SECONDS = 300
 _BUS_PROBE = f"{PROGRAMS_DIRECTORY}/bus_probe.py"
 
 
@@ -31,7 +32,8 @@ class Running(TypedDict, total=False):
     those, ``sidecars`` run beside it: what they write to a ``writable`` directory of the same path, all see.
     It waits for the services that this one requires, or of them only for ``needs``, and for ``after``. ``account`` is a
     ServiceAccount, for what talks to the Kubernetes API; ``user`` the numeric user; ``host_network``, ``host_pid`` and
-    ``host_ipc`` share with the node what they say; told to end, it has ``grace_seconds``.
+    ``host_ipc`` share with the node what they say; told to end, it has ``grace_seconds``. Where its bus is what shows that
+    it is ready, it is started again when it has not reached that after ``startup_seconds``.
     """
 
     config: Files
@@ -53,6 +55,7 @@ class Running(TypedDict, total=False):
     host_pid: bool
     host_ipc: bool
     grace_seconds: int
+    startup_seconds: int
 
 
 def container_of(
@@ -97,7 +100,7 @@ def pod_of(ctx: ServiceContext, container: Container, running: Running, *, gate:
     )
 
 
-def watched(ctx: ServiceContext, container: Container, probes: Probes | None) -> Container:
+def watched(ctx: ServiceContext, container: Container, probes: Probes | None, running: Running) -> Container:
     """The container with its probes, or with those of the message bus where none are given."""
     if probes:
         return replace(container, probes=probes)
@@ -108,7 +111,9 @@ def watched(ctx: ServiceContext, container: Container, probes: Probes | None) ->
         )
     ready, alive = (("python3", _BUS_PROBE, question) for question in ("ready", "alive"))
     patient = Probe(command=alive, timeout=15, period=30, failures=10)
-    probes = Probes(command=ready, timeout=15, period=15, alive=patient)
+    probes = Probes(
+        command=ready, timeout=15, period=15, alive=patient, startup_seconds=running.get("startup_seconds", STARTUP_SECONDS)
+    )
     return replace(container, probes=probes, files=[*container.files, *ctx.program("bus_probe.py")])
 
 

@@ -47,7 +47,7 @@ class Worker(Part):
         count = ctx.replicas(role, replicas)
         gate = ctx.gate(running.get("needs"), running.get("after", ()))
         container = container_of(ctx, who.name, role, command, running, env=ctx.service_env(), usual=_USUAL)
-        container = watched(ctx, replace(container, ports=ports or {}), probes)
+        container = watched(ctx, replace(container, ports=ports or {}), probes, running)
         pod = replace(pod_of(ctx, container, running, gate=gate), role=nodes, spread=count > 1)
         self.put(deployment(who, pod, replicas=count, deadline_seconds=ctx.rollout_deadline), gate=gate)
         self.put_budget(who, count)
@@ -93,7 +93,7 @@ class StatefulService(Part):
         names = {path: path.strip("/").replace("/", "-") for path in volumes or {}}
         container = container_of(ctx, who.name, role, command, running, env=ctx.service_env(), usual=_USUAL)
         container = replace(
-            watched(ctx, container, probes),
+            watched(ctx, container, probes, running),
             ports=ports or {},
             before_stop=before_stop,
             volume_mounts=[{"name": name, "mountPath": path} for path, name in names.items()],
@@ -149,7 +149,7 @@ class Agent(Part):
         env = {**ctx.bus_env(), **ctx.user_env()}
         container = container_of(ctx, name, role, command, running, env=env, usual=_USUAL)
         container = replace(
-            watched(ctx, container, probes), ports=ports or {}, host_ports=host_ports or {}, before_stop=before_stop
+            watched(ctx, container, probes, running), ports=ports or {}, host_ports=host_ports or {}, before_stop=before_stop
         )
         pod = replace(pod_of(ctx, container, running, gate=gate), role=role_of_nodes, affinity=variant.affinity_but_on(not_on))
         self.put(daemon_set(who, pod, on_delete=on_delete), gate=gate)

@@ -100,6 +100,9 @@ def openvswitch_agent(ctx: ServiceContext, features: NeutronFeatures, variant: V
         config=[main, plugin],
         mounts=[SWITCH],
         privilege=Privilege(reason="It sets up ports and flows of the node", user=0, capabilities=CAPABILITIES),
+        # It opens its bus within seconds, or never: os-ken's threads may lose a bridge that connects while they begin, for which the
+        # agent then waits for ever. Begun anew, it finds it.
+        startup_seconds=120,
         **running(ctx, after=[openvswitch.BRIDGES]),
     )
 

@@ -18,6 +18,8 @@ NAS = {
     "nas_host": "10.0.0.5",
     "nas_share_path": "/volumes",
     "nfs_snapshot_support": True,
+    "nas_secure_file_operations": "false",  # else there are no snapshots
+    "nas_secure_file_permissions": "false",
 }
 # Holds a lock as Cinder's own processes do, for as long as it says.
 HOLD = """
