@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import threading
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -131,3 +132,28 @@ def test_a_bridge_that_is_whole_is_not_touched(program: Any, monkeypatch: pytest
     commands = Commands(bridges, monkeypatch, {"ovs-vsctl list-br": "br-ex\n", "ovs-vsctl list-ports": "ens4\n"})
     assert bridges.settle_all(bridges.Switch("unix:db", "system"), {"br-ex": {"ports": [{"name": "ens4"}]}}) == ""
     assert {told.split()[1] for told in commands.told} == {"list-br", "list-ports"}
+
+
+class Bridge:
+    """A bridge that connects: ``id`` is its number, None until another thread has set it."""
+
+    id: int | None = None
+
+
+def test_a_bridge_is_taken_in_once_another_thread_has_given_it_its_number(program: Any):
+    bridge, seen = Bridge(), []
+    event = SimpleNamespace(msg=SimpleNamespace(datapath=bridge))
+    taken_in = program("switch_agent").numbered(lambda _, found: seen.append(found.msg.datapath.id))
+    waiting = threading.Thread(target=taken_in, args=(None, event))
+    waiting.start()
+    bridge.id = 7
+    waiting.join(timeout=10)
+    assert seen == [7]
+
+
+def test_what_os_ken_has_noted_on_its_handler_stays_there(program: Any):
+    def handler(*_: Any) -> None:
+        """Of os-ken."""
+
+    vars(handler)["callers"] = {"switch features": "config"}
+    assert program("switch_agent").numbered(handler).callers == {"switch features": "config"}

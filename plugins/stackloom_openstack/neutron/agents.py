@@ -29,6 +29,8 @@ CAPABILITIES = ("DAC_OVERRIDE", "DAC_READ_SEARCH", "NET_ADMIN", "NET_RAW", "SYS_
 # killed, it would leave them here, and both gateways would answer for them.
 STEP_DOWN = ("sh", "-c", "pkill -TERM -x keepalived && sleep 5 || true")
 SWITCH_AGENT = Gate(node_pods=("application=neutron,stackloom.io/agent=openvswitch-agent",))
+# The releases whose agent uses threads of the system, which os-ken does not keep in order.
+THREADED = frozenset({"gazpacho"})
 
 
 def build(ctx: ServiceContext, features: NeutronFeatures) -> None:
@@ -92,17 +94,19 @@ def openvswitch_agent(ctx: ServiceContext, features: NeutronFeatures, variant: V
         },
         variant=variant,
     )
+    in_order = ctx.release in THREADED
     ctx.agent(
         "openvswitch-agent",
         variant=variant,
         role_of_nodes=NodeRole.OPENVSWITCH,
-        command=["neutron-openvswitch-agent", *told(main, plugin)],
-        config=[main, plugin],
+        command=[
+            *(["python3", "/opt/stackloom/programs/switch_agent.py"] if in_order else ["neutron-openvswitch-agent"]),
+            *told(main, plugin),
+        ],
+        config=[main, plugin, *(ctx.program("switch_agent.py") if in_order else ())],
         mounts=[SWITCH],
         privilege=Privilege(reason="It sets up ports and flows of the node", user=0, capabilities=CAPABILITIES),
-        # It opens its bus within seconds, or never: os-ken's threads may lose a bridge that connects while they begin, for which the
-        # agent then waits for ever. Begun anew, it finds it.
-        startup_seconds=120,
+        startup_seconds=120,  # it opens its bus within seconds, or never
         **running(ctx, after=[openvswitch.BRIDGES]),
     )
 
