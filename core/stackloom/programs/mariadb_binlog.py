@@ -17,6 +17,8 @@ _FORMAT, _GTID, _GTID_LIST, _ENCRYPTION = 15, 162, 163, 164
 _CRC32 = 1
 _IN_USE = 0x0001
 _LONGEST = 2**31
+# The checksum, which is all that follows the header where a server stops.
+_SHORTEST = 4
 
 
 class Damaged(Exception):
@@ -77,7 +79,7 @@ class Log:
         if len(header) < _HEADER.size:
             raise Damaged(f"it ends within an event at {self.size}")
         when, kind, server, length, _, flags = _HEADER.unpack(header)
-        if not _HEADER.size <= length < _LONGEST:
+        if not _HEADER.size + _SHORTEST <= length < _LONGEST:
             raise Damaged(f"there is no event at {self.size}")
         body = stream.read(length - _HEADER.size)
         if len(body) < length - _HEADER.size:
@@ -85,7 +87,7 @@ class Log:
         if kind == _ENCRYPTION:
             raise Damaged("it is encrypted by the server")
         if kind == _FORMAT:
-            if body[-5] != _CRC32:
+            if body[-5:-4] != bytes([_CRC32]):
                 raise Damaged("it has no checksums, which binlog_checksum = CRC32 adds")
             header = header[:-2] + struct.pack("<H", flags & ~_IN_USE)  # not covered, as it changes when the log is closed
         if zlib.crc32(body[:-4], zlib.crc32(header)) != struct.unpack("<I", body[-4:])[0]:

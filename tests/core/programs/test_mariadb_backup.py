@@ -202,6 +202,14 @@ def test_what_was_whole_before_a_time_is_known(before: int) -> None:
     assert log.reached is None or log.reached.number == wanted
 
 
+def test_an_event_that_has_room_for_no_checksum_is_damage() -> None:
+    text = bytearray(log_of((8, 10), (9, 20), begins=7))
+    second = 4 + struct.unpack_from("<I", text, 4 + 9)[0]
+    struct.pack_into("<I", text, second + 9, 22)
+    with pytest.raises(Damaged, match=f"there is no event at {second}"):
+        read(bytes(text))
+
+
 @given(st.data())
 def test_no_damaged_byte_goes_unnoticed(data: st.DataObject) -> None:
     text = bytearray(log_of((8, 10), (9, 20), begins=7))
