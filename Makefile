@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install
 DEPLOYMENT ?= deployment.yaml
 
-.PHONY: help synth test soak check lint types schema schemas lock bench bench-failover clean
+.PHONY: help synth test cloud soak check lint types schema schemas lock bench bench-failover clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -14,8 +14,10 @@ help: ## Show the targets
 synth: $(VENV)/.ready ## Write dist/ from deployment.yaml (DEPLOYMENT=path for another)
 	@$(BIN)/python main.py $(DEPLOYMENT)
 
-test: $(VENV)/.ready-dev ## Run the tests: those that share the machine, then those that boot a whole cloud
+test: $(VENV)/.ready-dev ## Run the tests
 	@$(BIN)/python -m pytest -n auto -q -rR
+
+cloud: $(VENV)/.ready-dev ## Boot all services together from their manifests, and use them: a quarter of an hour
 	@$(BIN)/python -m pytest -q -rR -m cloud tests/real/test_boot.py
 
 soak: $(VENV)/.ready-dev ## Strike a real database with every fault, then at random (SOAK_SECONDS=600, SOAK_SEED=n)

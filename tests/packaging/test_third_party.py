@@ -19,6 +19,7 @@ from tests.packaging.environment import ROOT, Environment, built
 PLUGIN = ROOT / "tests/thirdparty/stackloom-vitrage"
 FEATURES = """
     services: [identity, root-cause]
+    network_policies: {node_networks: [192.0.2.0/24]}  # its listeners call with their nodes' addresses
     vitrage:
       snapshots_interval: 300
       snmp: {enabled: true}

@@ -17,7 +17,8 @@ from tests.real.cluster import Cluster
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = ROOT / "core" / "stackloom" / "programs"
-NAMESPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "openstack"}}
+# The cloud's own, and that of the Rook whose Ceph it uses: both are there before.
+NAMESPACES = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in ("openstack", "rook-ceph")]
 
 pytestmark = pytest.mark.real
 
@@ -47,7 +48,7 @@ def serves_all_hosts(tls: dict[str, str], objects: list[dict[str, Any]]) -> None
 
 
 def test_the_api_takes_every_object_of_the_output_and_warns_of_none(kubernetes: Cluster, objects: list[dict[str, Any]]) -> None:
-    applied = kubernetes.apply([NAMESPACE, *objects])
+    applied = kubernetes.apply([*NAMESPACES, *objects])
     assert not applied.warnings
     again = kubernetes.apply(objects)
     versions = {o["metadata"]["uid"]: o["metadata"]["resourceVersion"] for o in applied.objects}
@@ -57,7 +58,7 @@ def test_the_api_takes_every_object_of_the_output_and_warns_of_none(kubernetes: 
 def test_the_role_of_the_credentials_job_is_enough_and_a_second_run_changes_nothing(
     kubernetes: Cluster, objects: list[dict[str, Any]], tmp_path: Path
 ) -> None:
-    kubernetes.apply([NAMESPACE, *objects])
+    kubernetes.apply([*NAMESPACES, *objects])
     first = credentials(kubernetes, tmp_path, objects)
     assert first.returncode == 0, first.stdout + first.stderr
     secrets = "/api/v1/namespaces/openstack/secrets"

@@ -185,9 +185,10 @@ class Node:
 
     def restart(self, name: str) -> None:
         """Kill the first container of such a Pod, and wait until everything is up again."""
-        before = self.pod(name).everything()[-1].restarts
-        self.container(name).kill()
-        self.until(lambda: self.pod(name).everything()[-1].restarts > before)
+        first = next(iter(self.pod(name).running.values()))
+        before = first.restarts
+        first.container.kill()
+        self.until(lambda: first.restarts > before)
         self.wait()
 
     def wait(self, seconds: float = PATIENCE_SECONDS) -> float:

@@ -30,6 +30,7 @@ def build(ctx: ServiceContext) -> None:
         "graph",
         command=["vitrage-graph", "--config-file", CONFIG],
         config=[config],
+        probes=alive("vitrage-graph"),
         after=[migration],
     )
     ctx.task("purge", command=["vitrage-purge-data", "--config-file", CONFIG], config=[config], schedule=features.purge)
