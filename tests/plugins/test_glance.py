@@ -128,3 +128,9 @@ def test_a_pod_whose_workers_all_pass_images_is_not_killed(manifests: Manifests)
     assert container["readinessProbe"]["httpGet"]["path"] == "/healthcheck"
     assert container["livenessProbe"]["tcpSocket"] == {"port": "api"}
     assert "threads = 8" in made["glance/ConfigMap/glance-etc"]["data"]["glance-api-uwsgi.ini"]
+
+
+def test_a_list_that_glance_reads_in_brackets_is_written_so(manifests: Manifests):
+    made = by_path(manifests(cloud()))
+    text = made["glance/ConfigMap/glance-etc"]["data"]["glance-api.conf"]
+    assert "enabled_import_methods = [glance-direct,copy-image]" in text

@@ -16,7 +16,7 @@ from stackloom.manifests.files import ConfigFile
 from stackloom.model.credential import SecretKey
 from stackloom.oslo.check import Finding, check, sections_like
 from stackloom.oslo.files import logging_conf, paste_ini, policy_yaml
-from stackloom.oslo.ini import Multi, Option, Sections, merge, render
+from stackloom.oslo.ini import Multi, Option, Sections, merge, render, text
 from stackloom.oslo.renamed import as_called_in
 from stackloom.oslo.schema import OptionFile, exists, schema_of
 from stackloom.spec.paths import KeyPath
@@ -190,11 +190,15 @@ def _secret_key(value: ValueFrom) -> SecretKey:
 
 
 def _on_lines_of_their_own(sections: Sections, known: OptionFile) -> Sections:
-    """An operator cannot know that some lists are written line by line."""
+    """Nobody need know that some lists are written line by line, and some in brackets."""
 
     def written(group: str, name: str, value: Option) -> Option:
         declared = known.group(group).get(name) if group in known.groups else None
-        return Multi(tuple(value)) if declared and declared.multi and isinstance(value, list | tuple) else value
+        if declared is None or not isinstance(value, list | tuple):
+            return value
+        if declared.bounds:
+            return f"[{','.join(map(text, value))}]"
+        return Multi(tuple(value)) if declared.multi else value
 
     return {g: {name: written(g, name, value) for name, value in options.items()} for g, options in sections.items()}
 
