@@ -12,7 +12,7 @@ from stackloom.hookspecs import hookimpl
 from stackloom.images import openstack_image
 from stackloom.manifests.files import ConfigFile, SecretDirectory, SecretFile
 from stackloom.manifests.gate import Gate
-from stackloom.manifests.mounts import Mount
+from stackloom.manifests.mounts import BLOCK_STORAGE, Mount
 from stackloom.manifests.pod import Container, PodField, Privilege, Probe, Probes, Resources
 from stackloom.model.conf import ConfFile, InterfaceAddress, SectionsLike
 from stackloom.model.credential import Credential, SecretKey, Value, authority_keys, certificate_keys
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from stackloom.spec.deployment import OpenStackDeployment
 
 __all__ = [
+    "BLOCK_STORAGE",
     "BySize",
     "Cleanup",
     "ConfFile",

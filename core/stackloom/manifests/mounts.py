@@ -55,6 +55,18 @@ class Mount:
         }
 
 
+# What attaches volumes sees of its node: devices, and what its iSCSI, NVMe and multipath daemons go by. Those do the work.
+BLOCK_STORAGE = (
+    Mount.host("/dev"),
+    Mount.host("/run/udev", kind="DirectoryOrCreate", read_only=True),
+    Mount.host("/lib/modules", read_only=True),
+    Mount.host("/etc/iscsi", kind="DirectoryOrCreate"),
+    Mount.host("/var/lib/iscsi", kind="DirectoryOrCreate"),
+    Mount.host("/etc/nvme", kind="DirectoryOrCreate"),
+    Mount.host("/etc/multipath", kind="DirectoryOrCreate"),
+)
+
+
 def named_volumes(mounts: Iterable[Mount], taken: Collection[str]) -> list[dict[str, Any]]:
     """The volumes behind ``mounts``, each once, with names of their paths that none of ``taken`` has."""
     volumes: list[dict[str, Any]] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypedDict
 
-from stackloom import Mount, Privilege
+from stackloom import BLOCK_STORAGE, Mount, Privilege
 from stackloom_openstack.cinder.conf import nodes_with_volumes
 from stackloom_openstack.cinder.features import CinderFeatures
 
@@ -19,18 +19,6 @@ class Access(TypedDict, total=False):
     privilege: Privilege
     mounts: Sequence[Mount]
     host_network: bool
-
-
-# The node's devices, and what its iSCSI, NVMe and multipath daemons go by: those of the node do the work.
-_NODE = (
-    Mount.host("/dev"),
-    Mount.host("/run/udev", kind="DirectoryOrCreate", read_only=True),
-    Mount.host("/lib/modules", read_only=True),
-    Mount.host("/etc/iscsi", kind="DirectoryOrCreate"),
-    Mount.host("/var/lib/iscsi", kind="DirectoryOrCreate"),
-    Mount.host("/etc/nvme", kind="DirectoryOrCreate"),
-    Mount.host("/etc/multipath", kind="DirectoryOrCreate"),
-)
 
 
 # Images are examined, and storages are told what this node is to them, by helpers that keep just these of root's rights: they do
@@ -50,4 +38,4 @@ def only_ceph(ctx: ServiceContext) -> bool:
 
 def attaching(reason: str, more: Sequence[Mount] = ()) -> Access:
     """Of a Pod that is its node's equal in all that concerns block devices: iSCSI's sessions belong to its network, too."""
-    return {"privilege": Privilege(reason=reason, privileged=True), "mounts": [*_NODE, *more], "host_network": True}
+    return {"privilege": Privilege(reason=reason, privileged=True), "mounts": [*BLOCK_STORAGE, *more], "host_network": True}

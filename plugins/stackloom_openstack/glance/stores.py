@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from stackloom import Mount, Privilege, SecretKey
+from stackloom import BLOCK_STORAGE, Mount, Privilege, SecretKey
 from stackloom.fields import ValueFrom
 from stackloom_openstack.glance.features import CinderStore, FileStore, GlanceFeatures, RbdStore, Store
 
@@ -22,17 +22,6 @@ SHARED = f"{HOME}/shared"
 OWN = f"{HOME}/own"
 STAGING, TASKS = RESERVED = ("os_glance_staging_store", "os_glance_tasks_store")
 CLAIM = "glance-images"
-
-# The node's devices, and what its iSCSI, NVMe and multipath daemons go by: those of the node do the work.
-_NODE = (
-    Mount.host("/dev"),
-    Mount.host("/run/udev", kind="DirectoryOrCreate", read_only=True),
-    Mount.host("/lib/modules", read_only=True),
-    Mount.host("/etc/iscsi", kind="DirectoryOrCreate"),
-    Mount.host("/var/lib/iscsi", kind="DirectoryOrCreate"),
-    Mount.host("/etc/nvme", kind="DirectoryOrCreate"),
-    Mount.host("/etc/multipath", kind="DirectoryOrCreate"),
-)
 
 
 def stores(features: GlanceFeatures) -> list[tuple[str, str, Store]]:
@@ -135,7 +124,7 @@ def mounts(features: GlanceFeatures) -> Iterator[Mount]:
         }
         yield Mount(path=OWN, body={"ephemeral": {"volumeClaimTemplate": {"spec": spec}}})
     if has(features, "cinder"):
-        yield from _NODE
+        yield from BLOCK_STORAGE
 
 
 def writable(features: GlanceFeatures) -> list[str]:
