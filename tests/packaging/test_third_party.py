@@ -139,25 +139,25 @@ BAD = [
     (
         "snapshots_interval: 300",
         "snapshots_interval: 0",
-        "deployment.yaml:13:27: spec.features.vitrage.snapshots_interval: 0 must be at least 1",
+        "deployment.yaml:14:27: spec.features.vitrage.snapshots_interval: 0 must be at least 1",
     ),
     (
         "snapshots_interval: 300",
         "snapshot_interval: 300",
-        "deployment.yaml:13:7: spec.features.vitrage.snapshot_interval: is not a known key. Did you mean 'snapshots_interval'?",
+        "deployment.yaml:14:7: spec.features.vitrage.snapshot_interval: is not a known key. Did you mean 'snapshots_interval'?",
     ),
     (
         "snapshots_interval: 300",
         "evaluator_workers: 2",
         (
-            "deployment.yaml:13:26: spec.features.vitrage.evaluator_workers: a cloud of one node has no use for 2 evaluators. "
+            "deployment.yaml:14:26: spec.features.vitrage.evaluator_workers: a cloud of one node has no use for 2 evaluators. "
             "Leave it out, or choose a larger size"
         ),
     ),
     (
         "{port: 1162}",
         "{port: 116200}",
-        "deployment.yaml:17:41: spec.nodes.rack::r1.features.vitrage.snmp.port: 116200 must be at most 65535",
+        "deployment.yaml:18:41: spec.nodes.rack::r1.features.vitrage.snmp.port: 116200 must be at most 65535",
     ),
     (
         "root-cause]",

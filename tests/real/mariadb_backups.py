@@ -24,7 +24,7 @@ import pymysql
 from tests.real.mariadb_node import ACCOUNT, OPTIONS, PASSWORD, PATH, PROVIDER, Node, identity, wait_for
 from tests.real.parts import absent
 from tests.real.programs.running import Programs
-from tests.real.servers import run_checked
+from tests.real.servers import LOOPBACK, free_port, run_checked
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "core" / "stackloom" / "programs"))
 
@@ -53,6 +53,7 @@ class Keeper:
     nodes: Sequence[Backed]
     account: tuple[str, str] = ACCOUNT
     settings: dict[str, str] = field(default_factory=dict)
+    metrics_port: int = field(default_factory=free_port)
     volume: Path = Path()
     process: subprocess.Popen[bytes] | None = None
 
@@ -84,7 +85,7 @@ class Keeper:
             "ARCHIVE_SECONDS": "0.5",
             "BACKUP_HOST": self.address,
             "BACKUP_MEMORY": str(64 * 2**20),
-            "METRICS_PORT": "18080",
+            "METRICS_PORT": str(self.metrics_port),
             **self.settings,
         }
         with (self.folder / "keeper.log").open("ab") as log:
@@ -155,7 +156,7 @@ class Keeper:
 
     def metric(self, name: str) -> float:
         """A figure, with its labels as Prometheus writes them; -1 if there is none."""
-        connection = http.client.HTTPConnection("127.0.0.1", 18080, timeout=5)
+        connection = http.client.HTTPConnection(LOOPBACK, self.metrics_port, timeout=5)
         connection.request("GET", "/metrics")
         text = connection.getresponse().read().decode()
         found = re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)

@@ -22,6 +22,7 @@ from typing import Any, cast
 from stackloom.testing.synthesis import Synthesis
 from tests.bad_inputs import USUAL, patched
 from tests.real.boot.container import Container, lacks_rights
+from tests.real.boot.controllers import NODE as NODE_NAME
 from tests.real.boot.images import Image
 from tests.real.boot.network import BRIDGE, NODE, PODS, PodNetwork, lacks_tools, private_network
 from tests.real.boot.pod import Pod, directory_of
@@ -102,7 +103,7 @@ class OvnNode:
 
     def _make(self, name: str, workload: Object) -> None:
         template = workload["spec"]["template"]
-        spec = dict(template["spec"])
+        spec = {**template["spec"], "nodeName": NODE_NAME}
         # There is no API to ask: tests wait themselves for what a gate would.
         spec["initContainers"] = [c for c in spec.get("initContainers", ()) if c["name"] != "gate"]
         spec["volumes"] = [v for v in spec["volumes"] if v["name"] != "kubernetes-api"]
