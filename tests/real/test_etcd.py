@@ -79,11 +79,9 @@ def test_a_certificate_of_another_authority_is_refused(running: EtcdCluster, tmp
 
 def peers_answer(cluster: EtcdCluster, files: str) -> bool:
     """Whether a member answers other members' requests of somebody with these certificates."""
-    from etcd_member import Node, Unavailable
+    from members import Identity, Unavailable
 
-    names = {"trusted-ca-file": "ca.crt", "cert-file": "tls.crt", "key-file": "tls.key"}
-    trust = {option: f"{files}/{name}" for option, name in names.items()}
-    stranger = Node("etcd-member-9", {"peer-transport-security": trust}, {})
+    stranger = Identity(f"{files}/ca.crt", f"{files}/tls.crt", f"{files}/tls.key")
     try:
         listed = stranger.call(f"https://localhost:{cluster.members[0].ports['peer']}/members")
     except Unavailable:

@@ -17,30 +17,21 @@ While it waits it answers the others in place of etcd, on the port and with the 
 from __future__ import annotations
 
 import base64
-import http.client
 import json
 import shutil
-import ssl
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from members import Identity, Unavailable
 from program import Failure, environment, read_json, run, say
 
-TIMEOUT_SECONDS = 5.0
 PAUSE_SECONDS = 1.0
 PATH = "/members"
-
-
-class Unavailable(Exception):
-    """A member does not answer, or refuses: asking again may help."""
 
 
 @dataclass(frozen=True)
@@ -124,47 +115,25 @@ class Node:
         """Whether etcd would start from what is on the disk."""
         return any(self.data.glob("wal/*.wal"))
 
-    def trust(self, purpose: ssl.Purpose) -> ssl.SSLContext:
-        """TLS as a member among members, at the end for ``purpose``."""
+    @property
+    def identity(self) -> Identity:
+        """Who this is to the others."""
         files = self.config["peer-transport-security"]
-        try:
-            context = ssl.create_default_context(purpose, cafile=files["trusted-ca-file"])
-            context.load_cert_chain(files["cert-file"], files["key-file"])
-        except OSError as error:
-            raise Failure(f"the certificates of the members cannot be read: {error}") from error
-        context.verify_mode = ssl.CERT_REQUIRED
-        return context
-
-    def call(self, url: str, body: Mapping[str, Any] | None = None) -> Any:
-        """What a member answers to a GET, or to a POST of ``body``. Raises Unavailable where that is no success."""
-        where = urlsplit(url)
-        trust = self.trust(ssl.Purpose.SERVER_AUTH)
-        connection = http.client.HTTPSConnection(where.hostname or "", where.port, timeout=TIMEOUT_SECONDS, context=trust)
-        try:
-            connection.request("GET" if body is None else "POST", where.path, None if body is None else json.dumps(body))
-            response = connection.getresponse()
-            text = response.read().decode(errors="replace")
-            if response.status != HTTPStatus.OK:
-                raise Unavailable(f"{where.netloc}{where.path} answers {response.status}: {text.strip()}")
-            return json.loads(text)
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise Unavailable(f"{where.netloc}{where.path} does not answer: {error or type(error).__name__}") from error
-        finally:
-            connection.close()
+        return Identity(files["trusted-ca-file"], files["cert-file"], files["key-file"])
 
     def ask(self, other: str) -> Seen:
         """What another member says of itself."""
         urls = self.urls[other]
         try:
-            answer = self.call(urls["peer"] + PATH)
+            answer = self.identity.call(urls["peer"] + PATH)
         except Unavailable:
             return None
         if isinstance(answer, dict):
             return Empty() if answer.get("empty") == other else None
         try:
             # A read that a majority must confirm. Only from a member that has just done one is the list of members the latest.
-            self.call(urls["client"] + "/v3/kv/range", {"key": base64.b64encode(b"\0").decode(), "count_only": True})
-            listed = self.call(urls["client"] + "/v3/cluster/member/list", {})
+            self.identity.call(urls["client"] + "/v3/kv/range", {"key": base64.b64encode(b"\0").decode(), "count_only": True})
+            listed = self.identity.call(urls["client"] + "/v3/cluster/member/list", {})
         except Unavailable as refusal:
             return Cluster(members(answer), str(refusal))
         return Cluster(members(listed["members"]))
@@ -174,11 +143,11 @@ class Node:
         other, cluster = next((o, c) for o, c in others.items() if isinstance(c, Cluster) and not c.refusal)
         api = f"{self.urls[other]['client']}/v3/cluster/member"
         for former in (m for m in cluster.members if self.url in m.peers):
-            self.call(f"{api}/remove", {"ID": str(former.identifier)})
+            self.identity.call(f"{api}/remove", {"ID": str(former.identifier)})
             say(f"removed the former {self.name}, {former.identifier:x}, from the cluster")
         if self.data.exists():
             shutil.rmtree(self.data)  # it belongs to the identity that is gone, and etcd would take it for the new one's
-        added = self.call(f"{api}/add", {"peerURLs": [self.url]})
+        added = self.identity.call(f"{api}/add", {"peerURLs": [self.url]})
         say(f"added {self.name} as {int(added['member']['ID']):x}")
         return self.initial_cluster(members(added["members"]))
 
@@ -217,40 +186,9 @@ class Node:
     @contextmanager
     def answering(self) -> Iterator[None]:
         """Say to whoever asks as a member that this one is empty."""
-        answer = json.dumps({"empty": self.name}).encode()
-
-        class Handler(BaseHTTPRequestHandler):
-            timeout = TIMEOUT_SECONDS
-
-            def do_GET(self) -> None:
-                self.send_response(HTTPStatus.OK)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, *_: object) -> None:
-                pass  # whoever is no member is refused, and that is all
-
         listens = urlsplit(self.config["listen-peer-urls"])
-        server = Server((listens.hostname or "", listens.port or 0), Handler)
-        # The handshake is left to the thread of its connection, so that nobody can hold up the others with one.
-        server.socket = self.trust(ssl.Purpose.CLIENT_AUTH).wrap_socket(
-            server.socket, server_side=True, do_handshake_on_connect=False
-        )
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
-        thread.start()
-        try:
+        with self.identity.answering(listens.hostname or "", listens.port or 0, lambda _: {"empty": self.name}):
             yield
-        finally:
-            server.shutdown()
-            server.server_close()
 
 
 def members(listed: Sequence[Mapping[str, Any]]) -> tuple[Member, ...]:

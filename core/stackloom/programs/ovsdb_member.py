@@ -19,30 +19,23 @@ SETTINGS is a JSON file, the same for all members; MEMBER_NAME is the name of th
 
 from __future__ import annotations
 
-import http.client
-import json
 import re
-import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from ovsdb_rpc import Unavailable, call, convert, transact
+from members import Identity, Request, Unavailable
+from ovsdb_rpc import call, convert, transact
 from program import Failure, environment, read_json, run, say
 
-TIMEOUT_SECONDS = 5.0
 PAUSE_SECONDS = 1.0
 ATTENTION_SECONDS = 5.0
-MEMBER, LEAVE = "/member", "/leave"
 
 
 @dataclass(frozen=True)
@@ -140,38 +133,20 @@ class Node:
 
     # -- Among the members ---------------------------------------------------------------------------------------------
 
-    def trust(self, purpose: ssl.Purpose) -> ssl.SSLContext:
-        """TLS as a member among members, at the end for ``purpose``."""
+    @property
+    def identity(self) -> Identity:
+        """Who this is to the others."""
         files = self.settings["tls"]
-        try:
-            context = ssl.create_default_context(purpose, cafile=files["ca"])
-            context.load_cert_chain(files["certificate"], files["key"])
-        except OSError as error:
-            raise Failure(f"the certificates of the members cannot be read: {error}") from error
-        context.verify_mode = ssl.CERT_REQUIRED
-        return context
+        return Identity(files["ca"], files["certificate"], files["key"])
 
     def request(self, other: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """What another member answers to a GET, or to a POST of ``body``. Raises Unavailable where that is no success."""
-        where = urlsplit(self.members[other]["steward"])
-        trust = self.trust(ssl.Purpose.SERVER_AUTH)
-        connection = http.client.HTTPSConnection(where.hostname or "", where.port, timeout=TIMEOUT_SECONDS, context=trust)
-        try:
-            connection.request("GET" if body is None else "POST", path, None if body is None else json.dumps(body))
-            response = connection.getresponse()
-            text = response.read().decode(errors="replace")
-            if response.status != HTTPStatus.OK:
-                raise Unavailable(f"{other} answers {response.status}: {text.strip()}")
-            return json.loads(text)
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise Unavailable(f"{other} does not answer: {error or type(error).__name__}") from error
-        finally:
-            connection.close()
+        return self.identity.call(self.members[other]["steward"] + path, body)
 
     def ask(self, other: str) -> Seen:
         """What another member says of itself."""
         try:
-            answer = self.request(other, MEMBER)
+            answer = self.request(other, "/member")
             if answer["name"] != other:
                 return None
             found = answer["cluster"]
@@ -186,65 +161,23 @@ class Node:
     @contextmanager
     def answering(self, cluster: Callable[[], Cluster | None], leave: Callable[[str], None]) -> Iterator[None]:
         """Tell other members what ``cluster`` gives of this one, and have ``leave`` remove whom they ask to remove."""
-        node = self
 
-        class Handler(BaseHTTPRequestHandler):
-            timeout = TIMEOUT_SECONDS
-
-            def do_GET(self) -> None:
-                self.answer(MEMBER, lambda: {"name": node.name, "cluster": (found := cluster()) and asdict(found)})
-
-            def do_POST(self) -> None:
-                self.answer(LEAVE, lambda: leave(self.read_address()))
-
-            def read_address(self) -> str:
-                address = str(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["address"])
-                if address not in {urls["raft"] for urls in node.members.values()}:
-                    raise Unavailable(f"{address} is not the address of a member")
-                return address
-
-            def answer(self, path: str, act: Callable[[], Any]) -> None:
-                try:
-                    if not node.is_member(self.connection):
-                        raise Unavailable("that is for members alone")
-                    if self.path != path:
-                        raise Unavailable(f"there is no {self.path}")
-                    status, text = HTTPStatus.OK, json.dumps(act())
-                except (Unavailable, KeyError, TypeError, ValueError) as refusal:
-                    status, text = HTTPStatus.SERVICE_UNAVAILABLE, str(refusal)
-                body = text.encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, *_: object) -> None:
-                pass  # whoever is no member is refused, and that is all
+        def answer(request: Request) -> Any:
+            # The services' certificates come from the same authority, but for no host.
+            if self.peers().isdisjoint(request.names):
+                raise Unavailable("that is for members alone")
+            match request.path, request.body:
+                case "/member", None:
+                    return {"name": self.name, "cluster": (found := cluster()) and asdict(found)}
+                case "/leave", {"address": address} if address in {urls["raft"] for urls in self.members.values()}:
+                    return leave(address)
+                case "/leave", body:
+                    raise Unavailable(f"{body} is not the address of a member")
+            raise Unavailable(f"there is no {request.path}")
 
         host, _, port = str(self.settings["listen"]).rpartition(":")
-        server = Server((host, int(port)), Handler)
-        # The handshake is left to the thread of its connection, so that nobody can hold up the others with one.
-        server.socket = self.trust(ssl.Purpose.CLIENT_AUTH).wrap_socket(
-            server.socket, server_side=True, do_handshake_on_connect=False
-        )
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
-        thread.start()
-        try:
+        with self.identity.answering(host, int(port), answer):
             yield
-        finally:
-            server.shutdown()
-            server.server_close()
-
-    def is_member(self, connection: Any) -> bool:
-        """Whether the certificate at the other end is a member's. The services' come from the same authority, for no host."""
-        certificate = connection.getpeercert() or {}
-        return not self.peers().isdisjoint(value for kind, value in certificate.get("subjectAltName", ()) if kind == "DNS")
 
     # -- Before the server starts --------------------------------------------------------------------------------------
 
@@ -269,7 +202,7 @@ class Node:
         """Do what was decided; whether the server can start then."""
         match decision.action:
             case "leave":
-                self.request(decision.other, LEAVE, {"address": self.address})
+                self.request(decision.other, "/leave", {"address": self.address})
             case "join":
                 cluster = others[decision.other]
                 identifier = cluster.identifier if isinstance(cluster, Cluster) else ""

@@ -10,11 +10,9 @@ import socket
 from collections.abc import Sequence
 from typing import Any
 
+from members import Unavailable
+
 TIMEOUT_SECONDS = 10.0
-
-
-class Unavailable(Exception):
-    """The server does not answer, or refuses: asking again may help."""
 
 
 def call(path: str, method: str, parameters: Sequence[Any], *, first: Sequence[tuple[str, Sequence[Any]]] = ()) -> Any:

@@ -9,9 +9,10 @@ from typing import Any
 
 import certificates
 import pytest
-from etcd_member import Cluster, Decision, Empty, Member, Node, Seen, Unavailable, decide, members
+from etcd_member import Cluster, Decision, Empty, Member, Node, Seen, decide, members
 from hypothesis import given
 from hypothesis import strategies as st
+from members import Unavailable
 from program import Failure
 
 NAMES = ("a", "b", "c")
@@ -154,7 +155,7 @@ def test_who_has_no_certificate_of_the_authority_learns_nothing(cloud: Cloud, tm
     (tmp_path / "other").mkdir()
     stranger = Cloud(tmp_path / "other", (1, 2)).nodes["a"]
     with cloud.nodes["b"].answering(), pytest.raises(Unavailable, match="does not answer"):
-        stranger.call(cloud.urls["b"]["peer"] + "/members")
+        stranger.identity.call(cloud.urls["b"]["peer"] + "/members")
 
 
 def test_a_connection_that_says_nothing_holds_nobody_up(cloud: Cloud) -> None:
@@ -193,4 +194,4 @@ def test_data_is_a_write_ahead_log_and_nothing_less(cloud: Cloud) -> None:
 def test_certificates_that_are_not_there_are_one_sentence(cloud: Cloud, tmp_path: Path) -> None:
     (tmp_path / "tls.key").unlink()
     with pytest.raises(Failure, match="the certificates of the members cannot be read"):
-        cloud.nodes["a"].trust(ssl.Purpose.SERVER_AUTH)
+        cloud.nodes["a"].identity.trust(ssl.Purpose.SERVER_AUTH)

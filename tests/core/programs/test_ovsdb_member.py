@@ -11,8 +11,9 @@ import certificates
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ovsdb_member import LEAVE, MEMBER, Cluster, Decision, Empty, Node, Seen, cluster_of, decide, is_newer, takes_part
-from ovsdb_rpc import Unavailable, call, transact
+from members import Unavailable
+from ovsdb_member import Cluster, Decision, Empty, Node, Seen, cluster_of, decide, is_newer, takes_part
+from ovsdb_rpc import call, transact
 from program import Failure
 
 ADDRESSES = {name: f"ssl:{name}:6643" for name in "abcde"}
@@ -181,16 +182,16 @@ def test_only_addresses_of_members_are_removed(cloud: Cloud) -> None:
     removed: list[str] = []
     a = cloud.nodes["a"]
     with cloud.nodes["b"].answering(lambda: KNOWN, removed.append):
-        a.request("b", LEAVE, {"address": a.address})
+        a.request("b", "/leave", {"address": a.address})
         with pytest.raises(Unavailable, match="not the address of a member"):
-            a.request("b", LEAVE, {"address": "ssl:elsewhere:6643"})
+            a.request("b", "/leave", {"address": "ssl:elsewhere:6643"})
     assert removed == [a.address]
 
 
 def test_a_certificate_of_a_mere_client_opens_nothing(cloud: Cloud) -> None:
     removed: list[str] = []
     with cloud.nodes["b"].answering(lambda: KNOWN, removed.append):
-        for path, body in ((MEMBER, None), (LEAVE, {"address": ADDRESSES["a"]})):
+        for path, body in (("/member", None), ("/leave", {"address": ADDRESSES["a"]})):
             with pytest.raises(Unavailable, match="for members alone"):
                 cloud.client.request("b", path, body)
     assert removed == []

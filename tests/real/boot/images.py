@@ -53,6 +53,7 @@ PROGRAMS = {
     "ovs-vswitchd": "openvswitch-switch",
     "python3": "python3",
     "qemu-img": "qemu-utils",
+    "qemu-system-x86_64": "qemu-system-x86",
     "rabbitmqctl": "rabbitmq-server",
     "setpriv": "util-linux",
     "unshare": "util-linux",

@@ -21,7 +21,7 @@ SUBSTITUTIONS = (
     Substitution("images", "environments of this machine", "there is no container engine; see images.py for each"),
     Substitution("replicas", "1", "two cores: one of each shows that it works"),
     Substitution(
-        "period of a probe", "at most 1 s, as many seconds until it fails", "a test waits for results, not for their turn"
+        "period of a probe", "at most 1 s until it passes, then its own", "a test waits for results, not for their turn"
     ),
     Substitution("virtual addresses of Services", "the address of a ready Pod", "there is no proxy, and one Pod behind each"),
     Substitution("cluster DNS", "/etc/hosts, rewritten as Pods become ready", "needs no server, and answers the same names"),
