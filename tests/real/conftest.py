@@ -28,10 +28,11 @@ CONSENT = "stackloom-disposable"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run a test of real servers once more where it fails: it shares two cores with others, and what it waits for has a clock.
 
-    One that fails twice is broken, and one that needed its second run is named in the summary.
+    One that fails twice is broken, and one that needed its second run is named in the summary. A whole cloud is not booted twice:
+    what it waits for has minutes.
     """
     for item in items:
-        if item.get_closest_marker("real"):
+        if item.get_closest_marker("real") and not any(item.get_closest_marker(name) for name in ("cloud", "soak")):
             item.add_marker(pytest.mark.flaky(reruns=1))
 
 

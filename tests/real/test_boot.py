@@ -14,7 +14,12 @@ import pytest
 from tests.real.boot.node import booted
 from tests.real.boot.scenario import Scenario, deployment_of, scenarios, seen_by_users, synthesised
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(1800)]
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.timeout(1800),
+    # The SDK warns of what will change in its next versions, and does so of calls that it makes itself.
+    pytest.mark.filterwarnings("ignore::PendingDeprecationWarning"),
+]
 
 PATIENCE_SECONDS = 1200
 ALL = scenarios()
