@@ -90,7 +90,7 @@ def forget(nova: Adapter, services: Iterable[Mapping[str, Any]]) -> Collection[s
 def main(_arguments: list[str]) -> None:
     """Forget what is gone. What Nova keeps is for its operator, and no failure of this program."""
     url, seconds = environment("COMPUTE_URL", "SILENT_SECONDS")
-    nova = Adapter(logged_in(), endpoint_override=url, default_microversion=MICROVERSION)
+    nova = Adapter(logged_in(), service_type="compute", endpoint_override=url, default_microversion=MICROVERSION)
     kube = Kube.in_cluster()
     now, silent = datetime.datetime.now(datetime.timezone.utc), datetime.timedelta(seconds=int(seconds))  # noqa: UP017
     try:

@@ -75,6 +75,8 @@ def run(main: Callable[[list[str]], None]) -> NoReturn:
         sys.exit(f"failed: {failure}")
     except Exception as error:  # noqa: BLE001
         # The message of an error that nobody foresaw may quote a secret: its kind and its place do not.
-        own = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).parent == Path(__file__).parent]
+        # A mounted ConfigMap is a directory of links: the program is known by its link, and modules by what they link to.
+        here = Path(__file__).resolve().parent
+        own = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).resolve().parent == here]
         sys.exit(f"failed: an unexpected {type(error).__name__} at {Path(own[-1].filename).name}:{own[-1].lineno}")
     sys.exit(0)

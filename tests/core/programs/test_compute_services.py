@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import datetime
+import io
+import json
 from typing import Any
 
 import compute_services
 import pytest
+import requests
 from compute_services import Living, forget, gone
 from keystoneauth1 import exceptions
+from keystoneauth1.noauth import NoAuth
+from keystoneauth1.session import Session
 
 NOW = datetime.datetime(2026, 11, 27, 12, tzinfo=datetime.UTC)
 HOUR = datetime.timedelta(hours=1)
@@ -73,13 +78,23 @@ def test_nova_keeps_what_has_servers_and_the_rest_goes(capsys: pytest.CaptureFix
     assert said == ["kept nova-compute on full: it has servers (HTTP 409)", "forgot nova-compute on empty"]
 
 
-def test_no_agent_at_all_says_nothing_of_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
-    removed: list[Any] = []
-    known = [service(*at, updated_at=None) for at in (("nova-compute", "cmp1"), ("nova-conductor", "nova-conductor-0"))]
+class Http:
+    """What stands for the network of a session: it answers with these services, and remembers what it was asked."""
 
-    class Answer:
-        def json(self) -> dict[str, Any]:
-            return {"services": known}
+    def __init__(self, services: list[dict[str, Any]]) -> None:
+        self.services = services
+        self.asked: list[tuple[str, str, str]] = []
+
+    def request(self, method: str, url: str, **how: Any) -> requests.Response:
+        self.asked.append((method, url, how["headers"].get("OpenStack-API-Version", "")))
+        answer = requests.Response()
+        answer.status_code = 200 if method == "GET" else 204
+        answer.raw = io.BytesIO(json.dumps({"services": self.services}).encode())
+        return answer
+
+
+def test_no_agent_at_all_says_nothing_of_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    http = Http([service(*at, updated_at=None) for at in (("nova-compute", "cmp1"), ("nova-conductor", "nova-conductor-0"))])
 
     class Api:
         @classmethod
@@ -90,10 +105,10 @@ def test_no_agent_at_all_says_nothing_of_nodes(monkeypatch: pytest.MonkeyPatch) 
             return []
 
     monkeypatch.setattr(compute_services, "Kube", Api)
-    monkeypatch.setattr(compute_services, "logged_in", lambda: None)
-    monkeypatch.setattr(compute_services.Adapter, "get", lambda *_: Answer())
-    monkeypatch.setattr(compute_services, "forget", lambda _, found: removed.extend(found))
-    monkeypatch.setenv("COMPUTE_URL", "http://nova")
+    monkeypatch.setattr(compute_services, "logged_in", lambda: Session(auth=NoAuth(), session=http))  # type: ignore[arg-type]
+    monkeypatch.setenv("COMPUTE_URL", "http://nova/v2.1")
     monkeypatch.setenv("SILENT_SECONDS", "0")
     compute_services.main([])
-    assert [found["binary"] for found in removed] == ["nova-conductor"]
+    version = "compute 2.53"
+    gone = "http://nova/v2.1/os-services/id-nova-conductor-0"
+    assert http.asked == [("GET", "http://nova/v2.1/os-services", version), ("DELETE", gone, version)]

@@ -38,6 +38,14 @@ def test_an_unexpected_error_in_a_library_is_placed_where_the_program_called_it(
     assert result.stderr == "failed: an unexpected JSONDecodeError at x.py:4\n"
 
 
+def test_an_unexpected_error_is_placed_in_a_program_that_is_mounted_from_a_config_map(tmp_path: Path) -> None:
+    (tmp_path / "..data").mkdir()
+    ended(tmp_path / "..data", "int('s3cret')")
+    (tmp_path / "x.py").symlink_to("..data/x.py")
+    result = subprocess.run([sys.executable, tmp_path / "x.py"], capture_output=True, text=True, timeout=20, check=False)
+    assert result.stderr == "failed: an unexpected ValueError at x.py:4\n"
+
+
 def test_sigterm_ends_a_program_at_once(tmp_path: Path) -> None:
     result = ended(tmp_path, "import os, signal, time; os.kill(os.getpid(), signal.SIGTERM); time.sleep(15)")
     assert (result.returncode, result.stderr) == (143, "")

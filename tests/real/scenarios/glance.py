@@ -8,6 +8,7 @@ from typing import Any
 from tests.real.boot.scenario import RunningCloud, Scenario
 
 DISK = secrets.token_bytes(3 * 1024 * 1024)
+PATIENCE_SECONDS = 60
 
 
 def an_image_that_was_uploaded_comes_out_as_it_went_in(cloud: RunningCloud) -> None:
@@ -31,7 +32,8 @@ def an_image_that_comes_in_pieces_of_unknown_number_is_whole(cloud: RunningCloud
 
 def an_image_that_was_staged_is_imported(cloud: RunningCloud) -> None:
     glance: Any = cloud.admin.image
-    image = glance.create_image("staged", data=DISK, disk_format="raw", container_format="bare", use_import=True, wait=True)
+    image = glance.create_image("staged", data=DISK, disk_format="raw", container_format="bare", use_import=True)
+    glance.wait_for_status(image, "active", wait=PATIENCE_SECONDS)  # it is taken in by a task of its own
     assert glance.download_image(image).content == DISK
     glance.delete_image(image)
 
