@@ -117,7 +117,7 @@ def database_env(ctx: ServiceContext) -> dict[str, str | SecretKey]:
             f"{prefix}DB_PASSWORD": SecretKey(secret=secret, key="password"),
         }
         where = f"{ctx.host(backend('database', ctx.name).service)}:3306/{database.name}"
-        env[f"OS_{database.group.upper()}__CONNECTION"] = (
+        env[f"OS_{database.group}__{database.option}".upper()] = (
             f"mysql+pymysql://$({prefix}DB_USER):$({prefix}DB_PASSWORD)@{where}?charset=utf8"
         )
     return env

@@ -85,13 +85,14 @@ class ServiceUser:
 class Database:
     """A schema in the MariaDB cluster, with a user of its own.
 
-    Its connection URL reaches the service as the option ``connection`` of ``group``, through the environment. Where another
+    Its connection URL reaches the service as the ``option`` of ``group``, through the environment. Where another
     database of the service is named as ``user_of``, that one's user owns this one too, and the service finds it by itself.
     """
 
     name: str
     group: str = "database"
     user_of: str = ""
+    option: str = "connection"
 
     @property
     def owner(self) -> str:

@@ -62,6 +62,13 @@ def test_a_database_of_anothers_user_has_no_secret_and_no_connection_of_its_own(
     assert names == {"glance-database", "glance-messaging", "glance-service-user"}
 
 
+def test_a_connection_reaches_a_service_as_the_option_that_it_has_for_it(build_service: Build):
+    databases = (Database("glance", group="indexer", option="url"),)
+    env = build_service(build, service={"databases": databases}).env(API)
+    assert env["OS_INDEXER__URL"].startswith("mysql+pymysql://$(INDEXER_DB_USER):$(INDEXER_DB_PASSWORD)@mariadb.")
+    assert not [name for name in env if name.endswith("__CONNECTION")]
+
+
 def test_the_first_generation_has_no_number_and_removes_nobody(build_service: Build):
     first = build_service(build)
     assert "DB_RETIRED_USERS" not in first.env("Job/glance-create-glance")
