@@ -13,6 +13,7 @@ from stackloom.manifests.files import ConfigFile, File
 from stackloom.manifests.gate import Gate
 from stackloom.manifests.mounts import Mount
 from stackloom.manifests.pod import OPENSTACK_UID, Container, Env, Pod, Privilege, Probe, Probes, Resources
+from stackloom.model.names import BUS_OPTIONS
 
 if TYPE_CHECKING:
     from stackloom.constructs.context import ServiceContext
@@ -33,7 +34,8 @@ class Running(TypedDict, total=False):
     It waits for the services that this one requires, or of them only for ``needs``, and for ``after``. ``account`` is a
     ServiceAccount, for what talks to the Kubernetes API; ``user`` the numeric user; ``host_network``, ``host_pid`` and
     ``host_ipc`` share with the node what they say; told to end, it has ``grace_seconds``. Where its bus is what shows that
-    it is ready, it is started again when it has not reached that after ``startup_seconds``.
+    it is ready, it is started again when it has not reached that after ``startup_seconds``; ``connected_to`` names the variable
+    with the URL of something else that shows it, as the database does of what hears no bus.
     """
 
     config: Files
@@ -56,6 +58,7 @@ class Running(TypedDict, total=False):
     host_ipc: bool
     grace_seconds: int
     startup_seconds: int
+    connected_to: str
 
 
 def container_of(
@@ -101,15 +104,18 @@ def pod_of(ctx: ServiceContext, container: Container, running: Running, *, gate:
 
 
 def watched(ctx: ServiceContext, container: Container, probes: Probes | None, running: Running) -> Container:
-    """The container with its probes, or with those of the message bus where none are given."""
+    """The container with its probes, or with those of what it is connected to where none are given: its bus, or that of all."""
     if probes:
         return replace(container, probes=probes)
-    if "messaging" not in ctx.service.requires:
+    heard = next((option for bus, option in BUS_OPTIONS.items() if bus in ctx.service.requires), "")
+    variable = running.get("connected_to") or heard
+    if not variable:
         what = f"nothing shows whether {container.name!r} is ready and lives"
         raise StackloomError(
             Problem(what, "Give `probes`: without any it would be its connection to a message bus, and it has none")
         )
-    ready, alive = (("python3", _BUS_PROBE, question) for question in ("ready", "alive"))
+    named = () if variable == BUS_OPTIONS["messaging"] else (variable,)
+    ready, alive = (("python3", _BUS_PROBE, question, *named) for question in ("ready", "alive"))
     patient = Probe(command=alive, timeout=15, period=30, failures=10)
     probes = Probes(
         command=ready, timeout=15, period=15, alive=patient, startup_seconds=running.get("startup_seconds", STARTUP_SECONDS)

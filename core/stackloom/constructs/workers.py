@@ -27,7 +27,8 @@ class Worker(Part):
     """A Deployment that nobody calls: it works through a queue or a schedule, or waits to be entered (a shell).
 
     ``ports`` are named, for its probes and for who reads its metrics; without ``probes`` it is ready when it hears the service's
-    message bus. ``nodes`` says where it runs, by a role or by labels. The rest is as in :class:`Running`.
+    message bus, or that of notifications where it has no other. ``nodes`` says where it runs, by a role or by labels. The rest is
+    as in :class:`Running`.
     """
 
     def __init__(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from stackloom import BySize, Probe, Probes, Resources, Value
+from stackloom import BySize, Resources, Value
 from stackloom_openstack.neutron import agents, ml2, sriov, tungstenfabric
 from stackloom_openstack.neutron.features import FloatingNetwork, NeutronFeatures
 from stackloom_openstack.neutron.settings import METADATA_SECRET, ServerFiles, api_paste
@@ -72,26 +72,12 @@ def server(ctx: ServiceContext, features: NeutronFeatures, files: ServerFiles) -
             **running,
         )
     # These hear no bus: they look into the database by the clock.
-    watched = {
-        **running,
-        "config": [*config, *ctx.program("bus_probe.py")],
-        "probes": database_probes(),
-        "resources": room_for(1),
-    }
+    watched = {**running, "connected_to": "OS_DATABASE__CONNECTION", "resources": room_for(1)}
     ctx.worker("periodic-workers", command=["neutron-periodic-workers", *told], **watched)
     if features.backend == "ml2/ovn":
         ctx.worker("ovn-maintenance-worker", command=["neutron-ovn-maintenance-worker", *told], **watched)
     if features.floating_network.enabled:
         floating_network(ctx, features.floating_network, has_provider=features.backend != "tungstenfabric")
-
-
-def database_probes() -> Probes:
-    """Ready is who has a connection to the database; where the database takes some and it has none, a restart may help."""
-    ready, alive = (
-        ("python3", "/opt/stackloom/programs/bus_probe.py", question, "OS_DATABASE__CONNECTION")
-        for question in ("ready", "alive")
-    )
-    return Probes(command=ready, timeout=15, period=15, alive=Probe(command=alive, timeout=15, period=30, failures=10))
 
 
 def room_for(processes: int) -> Resources:

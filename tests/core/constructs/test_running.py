@@ -28,6 +28,18 @@ def test_what_needs_no_probes_shows_its_connection_to_the_bus(build_service: Bui
     assert any(mount["mountPath"] == "/opt/stackloom/programs" for mount in container["volumeMounts"])
 
 
+def test_what_hears_the_bus_of_notifications_alone_shows_its_connection_to_that(build_service: Build):
+    container = build_service(agent, service={"requires": frozenset({"identity", "notifications"})}).container(AGENT)
+    asked = ["ready", "OS_OSLO_MESSAGING_NOTIFICATIONS__TRANSPORT_URL"]
+    assert container["readinessProbe"]["exec"]["command"][-2:] == asked
+
+
+def test_what_hears_no_bus_can_show_its_connection_to_something_else(build_service: Build):
+    container = build_service(lambda ctx: agent(ctx, connected_to="OS_DATABASE__CONNECTION")).container(AGENT)
+    assert container["readinessProbe"]["exec"]["command"][-2:] == ["ready", "OS_DATABASE__CONNECTION"]
+    assert container["livenessProbe"]["exec"]["command"][-2:] == ["alive", "OS_DATABASE__CONNECTION"]
+
+
 def test_what_has_no_bus_must_say_how_it_shows_that_it_lives(build_service: Build):
     with pytest.raises(StackloomError, match="nothing shows whether 'glance-agent' is ready"):
         build_service(agent, service={"requires": frozenset({"identity"})})
