@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from stackloom import images
-from stackloom.constructs import access, ceph, coordination, options
+from stackloom.constructs import access, ceph, coordination, options, routes
 from stackloom.constructs.apis import ApiDeployment
 from stackloom.constructs.ceph import CephClients
 from stackloom.constructs.jobs import Task, clean_database, migrate_database, register_in_catalogue
@@ -254,6 +254,7 @@ class ServiceContext:
     oslo_overlay = word(options.oslo_overlay)
     paste = word(options.paste)
     memcached_servers = word(access.memcached_servers)
+    public_authority = word(routes.public_authority)
 
     # -- Vocabulary ----------------------------------------------------------------------------------------------------
 

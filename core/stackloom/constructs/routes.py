@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stackloom.constructs import tls_proxy
+from stackloom.manifests.files import SecretFile
 from stackloom.manifests.objects import http_route, ingress, network_policy
 from stackloom.manifests.workloads import Body, Identity
+from stackloom.model.credential import Value
 from stackloom.model.service import Endpoint
 
 if TYPE_CHECKING:
@@ -31,6 +33,17 @@ def public_hosts(deployment: OpenStackDeployment) -> list[str]:
     """The hosts under which users reach the cloud, sorted."""
     names = {e.public for service in deployment.services for e in service.endpoints if e.public}
     return [f"{name}.{deployment.spec.public_domain_name}" for name in sorted(names)]
+
+
+def public_authority(ctx: ServiceContext, path: str) -> SecretFile | None:
+    """The authority of the public endpoints' certificate, for Pods that call them as users do, as a file at ``path``.
+
+    None where cert-manager gets the certificate from an issuer, who need not say what to trust: usually what everybody trusts.
+    """
+    if ctx.deployment.spec.features.ssl.issuer:
+        return None
+    copy = ctx.credential(f"{ctx.name}-public-authority", {"ca.crt": Value.copied(PUBLIC_TLS_SECRET, "ca.crt")})
+    return SecretFile(path, copy.name, "ca.crt")
 
 
 def existing_objects(deployment: OpenStackDeployment) -> dict[str, list[str]]:

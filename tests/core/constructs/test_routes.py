@@ -24,6 +24,24 @@ def test_an_ingress_leads_the_host_to_the_service_by_https(build_service: Build)
     assert rule["http"]["paths"][0]["backend"]["service"] == {"name": "glance-api", "port": {"name": "tls"}}
 
 
+def test_who_calls_public_endpoints_can_have_a_copy_of_their_authority(build_service: Build) -> None:
+    made = build_service(lambda ctx: ctx.worker("w", command=["w"], config=[ctx.public_authority("/etc/glance/public/ca.crt")]))
+    (copy,) = made.context.credentials
+    assert (copy.name, copy.readers) == ("glance-public-authority", {"glance"})
+    (volume,) = [v for v in made.pod("Deployment/glance-w")["volumes"] if v["name"] == "etc-glance-public"]
+    assert volume["projected"]["sources"][0]["secret"] == {
+        "name": "glance-public-authority",
+        "items": [{"key": "ca.crt", "path": "ca.crt"}],
+    }
+
+
+def test_what_an_issuer_has_signed_is_trusted_without_a_copy(build_service: Build) -> None:
+    asked: list[object] = []
+    spec = {"features": {"ssl": {"issuer": {"name": "public"}}}}
+    build_service(lambda ctx: asked.append(ctx.public_authority("/etc/glance/public/ca.crt")), spec=spec)
+    assert asked == [None]
+
+
 def test_an_http_route_attaches_the_host_to_the_clouds_own_gateway(build_service: Build) -> None:
     made = built(build_service, routes="gateway")
     assert not made.bodies("Ingress")
