@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from stackloom.errors import Location, Problem, StackloomError, did_you_mean
 from stackloom.hookspecs import hookimpl
-from stackloom.images import openstack_image
+from stackloom.images import kolla_image, openstack_image
 from stackloom.manifests.files import ConfigFile, SecretDirectory, SecretFile
 from stackloom.manifests.gate import Gate
 from stackloom.manifests.mounts import BLOCK_STORAGE, Mount
@@ -65,6 +65,7 @@ __all__ = [
     "certificate_keys",
     "did_you_mean",
     "hookimpl",
+    "kolla_image",
     "openstack_image",
 ]
 

@@ -19,6 +19,18 @@ def openstack_image(project: str) -> Image:
     return Image(f"quay.io/airshipit/{project}", tags=_OPENSTACK_TAGS)
 
 
+_KOLLA_TAGS: Mapping[Release, str] = {
+    "epoxy": "2025.1-ubuntu-noble",
+    "flamingo": "2025.2-ubuntu-noble",
+    "gazpacho": "2026.1-ubuntu-noble",
+}
+
+
+def kolla_image(name: str) -> Image:
+    """The published image of Kolla, with a tag for each release: for projects that have none of their own beside the others."""
+    return Image(f"quay.io/openstack.kolla/{name}", tags=_KOLLA_TAGS)
+
+
 # Python with the OpenStack clients and a MySQL driver: what the core's own programs run in.
 TOOLBOX = openstack_image("openstack-client")
 # Python alone, for the core's programs beside infrastructure, which an upgrade of OpenStack does not restart.

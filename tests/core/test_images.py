@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from stackloom.images import moved, openstack_image, pinned, placed, registry_and_path
+from stackloom.images import kolla_image, moved, openstack_image, pinned, placed, registry_and_path
 from stackloom.model.image import Image
 
 DIGEST = "sha256:" + "0" * 64
@@ -11,6 +11,11 @@ DIGEST = "sha256:" + "0" * 64
 @pytest.mark.parametrize(("release", "tag"), [("epoxy", "2025.1"), ("flamingo", "2025.2"), ("gazpacho", "2026.1")])
 def test_an_image_of_openstack_has_a_tag_for_each_release(release, tag):
     assert openstack_image("glance").reference(release) == f"quay.io/airshipit/glance:{tag}-ubuntu_noble"
+
+
+@pytest.mark.parametrize(("release", "tag"), [("epoxy", "2025.1"), ("flamingo", "2025.2"), ("gazpacho", "2026.1")])
+def test_an_image_of_kolla_has_a_tag_for_each_release(release, tag):
+    assert kolla_image("aodh-api").reference(release) == f"quay.io/openstack.kolla/aodh-api:{tag}-ubuntu-noble"
 
 
 def test_an_image_has_one_tag_where_a_release_has_none_of_its_own():
