@@ -103,6 +103,11 @@ def _url(value: str) -> str:
     return _checked(value, good, "is not a URL", "Write it whole, like https://vault.example.org:8200")
 
 
+def _storage_size(value: str) -> str:
+    good = re.fullmatch(r"(?=.*[1-9])\d+(\.\d+)?([kMGTPE]|[KMGTPE]i)?", value) is not None
+    return _checked(value, good, "is not an amount of storage", "Write it like 100Gi")
+
+
 _CRON_FIELDS = (
     ("minute", 0, 59, ()),
     ("hour", 0, 23, ()),
@@ -149,6 +154,7 @@ Cidr = Annotated[str, AfterValidator(_cidr)]
 IpAddress = Annotated[str, AfterValidator(_ip)]
 DomainName = Annotated[str, AfterValidator(_domain)]
 Url = Annotated[str, AfterValidator(_url)]
+StorageSize = Annotated[str, AfterValidator(_storage_size)]
 CronSchedule = Annotated[str, AfterValidator(_cron)]
 DnsLabel = Annotated[
     str,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-from stackloom.fields import NonEmpty, ObjectName, SpecModel, refuse
+from stackloom.fields import NonEmpty, ObjectName, SpecModel, StorageSize, refuse
 from stackloom.options import Option
 
 
@@ -26,13 +26,6 @@ def _backend_name(value: str) -> str:
     return value
 
 
-def _size(value: str) -> str:
-    if re.fullmatch(r"(?=.*[1-9])\d+(\.\d+)?([kMGTPE]|[KMGTPE]i)?", value) is None:
-        refuse(f"{value!r} is not an amount of storage", "Write it like 100Gi")
-    return value
-
-
-StorageSize = Annotated[str, AfterValidator(_size)]
 StoreName = Annotated[str, AfterValidator(_store_name)]
 
 
