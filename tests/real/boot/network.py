@@ -40,6 +40,7 @@ def private_network() -> Iterator[None]:
                 f"address add {NODE}/{PODS.prefixlen} dev {BRIDGE}",
                 f"link set {BRIDGE} up",
             )
+            Path("/proc/sys/net/ipv4/ip_forward").write_text("1")  # this network's own: Pods reach what is forwarded
             yield
         finally:
             _succeeded(_libc().setns(before.fileno(), CLONE_NEWNET))
