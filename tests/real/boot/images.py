@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pymysql
@@ -91,6 +91,11 @@ def local_images() -> dict[str, Image]:
     etcd = assets_directory()
     return {
         **dict.fromkeys(PROJECTS, openstack),
+        # Those of Kolla, which has an image for each program of a project.
+        **dict.fromkeys(("aodh-api", "gnocchi-api"), openstack),
+        "ceilometer-compute": replace(
+            openstack, environment={"PYTHONPATH": PYTHON_PACKAGES}, trees={**trees, **_libvirt_for_python()}
+        ),
         "openstack-client": openstack,  # the toolbox: the client and its libraries are there
         "python": Image(users={}),  # Debian's Python has, like the image's, the standard library alone
         "mariadb": Image(
@@ -117,6 +122,11 @@ def _trees(venv: Path) -> dict[str, Path]:
     python = (venv / "bin" / "python").resolve()
     found = [venv, python.parents[1]]
     return {str(tree): tree for tree in found}
+
+
+def _libvirt_for_python() -> dict[str, Path]:
+    """Debian's: what PyPI has must be compiled."""
+    return {f"{PYTHON_PACKAGES}/{path.name}": path for path in Path("/usr/lib/python3/dist-packages").glob("libvirt*.[ps]*")}
 
 
 def lacking_packages() -> list[str]:
