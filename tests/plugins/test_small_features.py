@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from stackloom_openstack.ceilometer.features import TelemetryFeatures
 from stackloom_openstack.designate.features import DesignateFeatures
+from stackloom_openstack.gnocchi.features import TelemetryFeatures
 from stackloom_openstack.masakari.features import MasakariFeatures
 from tests.plugins.cloud import CORE, cloud, problems, service
 

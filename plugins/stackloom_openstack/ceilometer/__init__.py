@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stackloom import Service, hookimpl
-from stackloom_openstack.ceilometer.features import TelemetryFeatures
+from stackloom import Service, ServiceUser, hookimpl, kolla_image
+from stackloom_openstack.ceilometer.build import build
 from stackloom_openstack.ceilometer.rules import rules
 
 
@@ -15,10 +15,17 @@ def stackloom_services() -> Iterable[Service]:
     yield Service(
         name="ceilometer",
         type="metering",
-        features=TelemetryFeatures,
+        build=build,
         features_key="telemetry",
         rules=rules,
-        requires=frozenset({"cache", "coordination", "identity", "messaging", "metric", "notifications"}),
-        uses=frozenset({"block-storage", "compute", "image", "networking", "object-storage"}),
+        # Samples and events are notifications, and go over the bus of all who notify.
+        requires=frozenset({"cache", "coordination", "identity", "metric", "notifications"}),
+        uses=frozenset({"block-storage", "compute", "image", "networking"}),
+        # That of the agent of compute nodes has all of Ceilometer, and what it reads libvirt with.
+        images={"ceilometer": kolla_image("ceilometer-compute")},
+        # It asks for what all projects have.
+        user=ServiceUser("ceilometer", roles=("admin",)),
         conf=("ceilometer",),
+        schemas="stackloom_openstack",
+        programs="stackloom_openstack.ceilometer.programs",
     )
