@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from stackloom.testing.suite import ServiceContract
+from tests.bad_inputs import USUAL, patched
 from tests.plugins.compute import Made, Manifests, Snapshots, env_of
 from tests.plugins.telemetry import TELEMETRY, cloud
 
@@ -110,3 +114,12 @@ def test_what_aggregates_grows_with_the_size_and_not_with_the_nodes_processors(
 def test_how_much_is_logged_is_said_as_gnocchi_reads_it(manifests: Manifests, level: str, told: tuple[str, str]):
     conf = gnocchi(manifests, {"logging": {"gnocchi": {"level": level}}}).conf("gnocchi.conf")["DEFAULT"]
     assert (conf["debug"], conf["verbose"]) == told
+
+
+@pytest.mark.parametrize("page", ["gnocchi", "ceilometer"])
+def test_the_deployments_of_the_pages_are_taken(manifests: Manifests, page: str):
+    text = (Path(__file__).parents[2] / "docs" / "services" / f"{page}.md").read_text()
+    examples = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+    assert examples
+    for example in examples:
+        assert manifests(patched(USUAL, example))
