@@ -186,3 +186,12 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 Ratio = Annotated[float, Field(gt=0)]
 Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
+
+
+class Pvc(SpecModel):
+    """A volume claim that Pods on several nodes share."""
+
+    size: StorageSize
+    """Its size, like 100Gi."""
+    storage_class_name: ObjectName
+    """Its storage class, which must let several nodes write (ReadWriteMany)."""

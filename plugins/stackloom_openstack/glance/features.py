@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-from stackloom.fields import NonEmpty, ObjectName, SpecModel, StorageSize, refuse
+from stackloom.fields import NonEmpty, ObjectName, Pvc, SpecModel, StorageSize, refuse
 from stackloom.options import Option
 
 
@@ -59,15 +59,6 @@ class CinderStore(OpenStore):
     def volume_type(self) -> str:
         """The volume type of images."""
         return self.cinder_volume_type or str(self.backend_name).partition(":")[0]
-
-
-class Pvc(SpecModel):
-    """A volume claim."""
-
-    size: StorageSize
-    """Its size, like 100Gi."""
-    storage_class_name: ObjectName
-    """Its storage class, which must let several nodes write (ReadWriteMany)."""
 
 
 class FileStore(Store):

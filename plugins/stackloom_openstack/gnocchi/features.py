@@ -4,16 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from stackloom.fields import NonEmpty, ObjectName, Secret, SpecModel, StorageSize, Url
-
-
-class Pvc(SpecModel):
-    """A volume claim."""
-
-    size: StorageSize
-    """Its size, like 20Gi."""
-    storage_class_name: ObjectName
-    """Its storage class, which must let several nodes write (ReadWriteMany)."""
+from stackloom.fields import NonEmpty, Pvc, Secret, SpecModel, Url
 
 
 class Files(SpecModel):
