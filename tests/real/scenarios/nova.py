@@ -30,6 +30,7 @@ def a_server_on_a_network_becomes_active_and_goes(cloud: RunningCloud) -> None:
     images: Any = admin.image
     image = images.create_image(name="tiny", container_format="bare", disk_format="raw", visibility="public", data=b"\0" * 512)
     flavor = admin.compute.create_flavor(name="tiny", ram=64, vcpus=1, disk=1)
+    neutron.where_ports_are_bound(cloud)
     made = admin.compute.create_server(name="one", image_id=image.id, flavor_id=flavor.id, networks=[{"uuid": network.id}])
     server = admin.compute.wait_for_server(made, wait=180)
     (port,) = admin.network.ports(device_id=server.id)
