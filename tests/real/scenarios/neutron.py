@@ -35,6 +35,7 @@ def made(admin: Connection, name: str, cidr: str) -> tuple[Any, Any]:
 
 def where_ports_are_bound(cloud: RunningCloud) -> str:
     """The host of the agent of Open vSwitch once it is alive: on a busy machine a report of it may be late."""
+
     def alive() -> list[str]:
         return [a.host for a in cloud.admin.network.agents() if a.is_alive and a.binary == "neutron-openvswitch-agent"]
 
