@@ -22,6 +22,8 @@ LISTENING = BySize(single=1, tiny=1, small=2, medium=2)
 ALIVE = "/run/ceilometer"
 # libvirt's socket for those who only read.
 LIBVIRT, SOCKET = "/run/libvirt", "/run/libvirt/libvirt-sock-ro"
+# What is worked on at a time. Each may tell Aodh of an event, and takes one of the thirty connections to the bus for it.
+PARALLEL = 30
 # An agent whose membership has lapsed does not join again: it may miss etcd for a while before that.
 MEMBERSHIP_SECONDS = 120
 # Releases that ask Nova about servers without being told to.
@@ -139,7 +141,7 @@ def sections(ctx: ServiceContext) -> dict[str, dict[str, Any]]:
     if ctx.release not in ALWAYS_ASKS:
         discovery["fetch_extra_metadata"] = True
     return {
-        "DEFAULT": {"libvirt_uri": f"qemu+unix:///system?socket={SOCKET}"},
+        "DEFAULT": {"libvirt_uri": f"qemu+unix:///system?socket={SOCKET}", "max_parallel_requests": PARALLEL},
         # What was written of a resource is not written again as long as it is the same.
         "cache": {"enabled": True, "backend": "oslo_cache.memcache_pool", "memcache_servers": ctx.memcached_servers()},
         # Servers are found without asking Nova. It is asked once for each, for the group that Heat says a server is of.

@@ -16,6 +16,7 @@ SERVER = """\
   <uuid>{server}</uuid>
   <memory unit='MiB'>64</memory>
   <os><type arch='x86_64'>hvm</type></os>
+  <devices><emulator>/usr/bin/qemu-system-x86_64</emulator></devices>
   <metadata>
     <nova:instance xmlns:nova="http://openstack.org/xmlns/libvirt/nova/1.1">
       <nova:name>one</nova:name>
@@ -61,12 +62,12 @@ def the_agent_reads_libvirt_and_can_change_nothing(cloud: RunningCloud) -> None:
 def a_server_that_libvirt_has_is_measured(cloud: RunningCloud) -> None:
     server, text = server_of(uuid.uuid4().hex)
     libvirt = cloud.node.container("libvirt")
-    made = libvirt.run(["sh", "-ec", 'printf %s "$1" >/tmp/server.xml; virsh define /tmp/server.xml', "sh", text])
+    made = libvirt.run(["sh", "-ec", 'printf %s "$1" >/tmp/server.xml; virsh create /tmp/server.xml', "sh", text])
     assert made.returncode == 0, made.stderr
     gnocchi = telemetry.api(cloud, "metric")
     known = f"/v1/resource/instance/{server}"
     found: Any = telemetry.until(lambda: (answer := gnocchi.get(known)).ok and answer.json(), "the agent tells of the server")
-    assert (found["display_name"], found["flavor_name"], "power.state" in found["metrics"]) == ("one", "tiny", True)
+    assert (found["display_name"], found["flavor_name"], "cpu" in found["metrics"]) == ("one", "tiny", True)
 
 
 SCENARIO = Scenario(
