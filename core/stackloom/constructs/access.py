@@ -18,6 +18,7 @@ from stackloom.model.names import (
     bus_secret,
     database_secret,
     of_generation,
+    reader_secret,
     user_secret,
 )
 from stackloom.model.service import BySize
@@ -57,6 +58,24 @@ def own_password(ctx: ServiceContext, groups: Iterable[str]) -> dict[str, Secret
     """The account's password as a variable, for each of the groups that log in with it."""
     secret = user_secret(ctx.service, ctx.generation)
     return {f"OS_{group}__PASSWORD".upper(): SecretKey(secret=secret, key="password") for group in groups}
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseLogin:
+    """With what a user logs in to a database."""
+
+    username: SecretKey
+    password: SecretKey
+
+
+def database_login(ctx: ServiceContext, database: str, *, reads: bool = False) -> DatabaseLogin:
+    """The user of one of the service's databases as of this generation, or with ``reads`` the one who may only read it."""
+    known = {one.name: one for one in ctx.service.databases if one.reader or not reads}
+    if database not in known:
+        what = f"the service {ctx.name!r} has no database {database!r}" + (" with a reader" if reads else "")
+        raise StackloomError(Problem(what, did_you_mean(database, known)))
+    secret = (reader_secret if reads else database_secret)(ctx.service, known[database], ctx.generation)
+    return DatabaseLogin(SecretKey(secret=secret, key="username"), SecretKey(secret=secret, key="password"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +128,7 @@ def _caches_tokens(ctx: ServiceContext) -> bool:
 def database_env(ctx: ServiceContext) -> dict[str, str | SecretKey]:
     """The connection URLs of the service's databases, as oslo.config reads them from the environment."""
     env: dict[str, str | SecretKey] = {}
-    for database in (one for one in ctx.service.databases if not one.user_of):
+    for database in (one for one in ctx.service.databases if one.group and not one.user_of):
         prefix = "" if database.group == "database" else f"{database.group.upper()}_"
         secret = database_secret(ctx.service, database, ctx.generation)
         env |= {

@@ -23,7 +23,7 @@ def common_options(ctx: ServiceContext, directory: str) -> dict[str, Options]:
         "oslo_policy": {"policy_file": f"{directory}/policy.yaml"},
         "oslo_concurrency": {"lock_path": LOCKS},
         # The database fails over: a service waits for it, and does not give up.
-        **{database.group: {"max_retries": -1} for database in service.databases if not database.user_of},
+        **{database.group: {"max_retries": -1} for database in service.databases if database.group and not database.user_of},
         **({"oslo_middleware": {"enable_proxy_headers_parsing": True}} if service.endpoints else {}),
         **({"oslo_messaging_rabbit": access.bus_options()} if service.needs & BUS_OPTIONS.keys() else {}),
         **({"oslo_messaging_notifications": access.notifications(ctx)} if "notifications" in service.needs else {}),

@@ -239,6 +239,7 @@ class ServiceContext:
         return made
 
     database_env = word(access.database_env)
+    database_login = word(access.database_login)
     bus_env = word(access.bus_env)
     user_env = word(access.user_env)
     service_env = word(access.service_env)

@@ -55,9 +55,14 @@ class Task(Part):
 
 
 def create_database(ctx: ServiceContext, database: Database) -> Task:
-    """Make a database, and the user that owns it, in the MariaDB cluster."""
+    """Make a database, the user that owns it, and who reads it, in the MariaDB cluster."""
     secret = database_secret(ctx.service, database, ctx.generation)
-    retired = [of_generation(database.owner, generation) for generation in retired_generations(ctx.generation)]
+    users = [database.owner, *([database.reader] if database.reader else [])]
+    retired = [of_generation(user, generation) for generation in retired_generations(ctx.generation) for user in users]
+    reader: dict[str, SecretKey] = {}
+    if database.reader:
+        login = ctx.database_login(database.name, reads=True)
+        reader = {"DB_READER_USER": login.username, "DB_READER_PASSWORD": login.password}
     return Task(
         ctx,
         of_generation(f"create-{database.name.replace('_', '-')}", ctx.generation),
@@ -75,6 +80,7 @@ def create_database(ctx: ServiceContext, database: Database) -> Task:
             "DB_ADMIN_PASSWORD": SecretKey(secret="mariadb-admin", key="password"),
             "DB_USER": SecretKey(secret=secret, key="username"),
             "DB_PASSWORD": SecretKey(secret=secret, key="password"),
+            **reader,
             **({"DB_RETIRED_USERS": ",".join(retired)} if retired else {}),
         },
     )

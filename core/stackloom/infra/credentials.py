@@ -28,6 +28,7 @@ from stackloom.model.names import (
     bus_secret,
     database_secret,
     of_generation,
+    reader_secret,
     valid_generations,
 )
 from stackloom.model.service import Service
@@ -114,6 +115,8 @@ def _accounts(service: Service, generation: int) -> Iterator[Credential]:
     for database in service.databases:
         if not database.user_of:
             yield account(database_secret(service, database, generation), of_generation(database.name, generation))
+        if database.reader:
+            yield account(reader_secret(service, database, generation), of_generation(database.reader, generation))
     for requirement in sorted(BUS_OPTIONS.keys() & service.needs):
         yield account(bus_secret(service, requirement, generation), of_generation(service.name, generation))
     for user in service.accounts:

@@ -46,6 +46,11 @@ def database_secret(service: Service, database: Database, generation: int) -> st
     return of_generation(f"{service.name}{part}-database", generation)
 
 
+def reader_secret(service: Service, database: Database, generation: int) -> str:
+    """The Secret with the user who only reads a database, and the password."""
+    return of_generation(f"{service.name}-{database.reader.replace('_', '-')}-database", generation)
+
+
 def user_secret(service: Service, generation: int) -> str:
     """The Secret with the account of a service in Keystone."""
     return of_generation(f"{service.name}-service-user", generation)

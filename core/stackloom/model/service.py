@@ -85,14 +85,17 @@ class ServiceUser:
 class Database:
     """A schema in the MariaDB cluster, with a user of its own.
 
-    Its connection URL reaches the service as the ``option`` of ``group``, through the environment. Where another
+    Its connection URL reaches the service as the ``option`` of ``group``, through the environment; without a group it does not,
+    because no variable could name that or who reads it takes none: see ``ctx.database_login``. Where another
     database of the service is named as ``user_of``, that one's user owns this one too, and the service finds it by itself.
+    ``reader`` is the name of a second user, who may read all that is there and change nothing.
     """
 
     name: str
     group: str = "database"
     user_of: str = ""
     option: str = "connection"
+    reader: str = ""
 
     @property
     def owner(self) -> str:

@@ -1,7 +1,8 @@
 """Make a database and the account that owns it: ``database.py``, in an image with PyMySQL.
 
 DB_HOST, DB_PORT, DB_ADMIN_USER and DB_ADMIN_PASSWORD say where and as whom; DB_NAME, DB_USER and DB_PASSWORD what to make;
-DB_RETIRED_USERS, names with commas between them, the accounts of before that are dropped once the new one is there. A
+DB_READER_USER and DB_READER_PASSWORD, which may be missing, an account that reads it and changes nothing;
+DB_RETIRED_USERS, names with commas between them, the accounts of before that are dropped once the new ones are there. A
 password is set only where logging in with it fails, so running it again changes nothing, and a rotated password takes effect.
 
 The character set is utf8mb3, which most services' migrations give their tables by name: in a utf8mb4 database some tables of a
@@ -38,6 +39,8 @@ STARTING = frozenset(
     }
 )
 WRONG_PASSWORD = frozenset({ER.ACCESS_DENIED_ERROR})
+OWNS, READS = "ALL PRIVILEGES", "SELECT"
+SAID = {OWNS: "has all rights on", READS: "may read"}
 
 Cursor = pymysql.cursors.Cursor
 
@@ -61,7 +64,15 @@ class Wanted:
     database: str
     user: str
     password: str = field(repr=False)
+    reader: str = ""
+    reader_password: str = field(default="", repr=False)
     retired: tuple[str, ...] = ()
+
+    @property
+    def accounts(self) -> list[tuple[str, str, str]]:
+        """Name, password and rights of each account."""
+        reader = [(self.reader, self.reader_password, READS)] if self.reader else []
+        return [(self.user, self.password, OWNS), *reader]
 
     def check(self) -> None:
         """Raise Failure for names that are not plain, or belong to the server itself."""
@@ -69,17 +80,21 @@ class Wanted:
             raise Failure(f"DB_NAME is {self.database!r}: use 1 to 64 letters, digits and underscores")
         if self.database.lower() in SYSTEM_DATABASES:
             raise Failure(f"DB_NAME is {self.database!r}, which belongs to the server")
-        for what, name in (("DB_USER", self.user), *(("DB_RETIRED_USERS", user) for user in self.retired)):
+        readers = [("DB_READER_USER", self.reader)] if self.reader else []
+        for what, name in (("DB_USER", self.user), *readers, *(("DB_RETIRED_USERS", user) for user in self.retired)):
             if not USER.fullmatch(name):
                 raise Failure(f"{what} is {name!r}: use 1 to 64 letters, digits, dashes and underscores")
             if name.lower() in SYSTEM_USERS | {self.admin}:
                 raise Failure(f"{what} is {name!r}, which belongs to the server")
-        if self.user in self.retired:
-            raise Failure(f"DB_RETIRED_USERS has {self.user!r}, which DB_USER wants to be there")
+        if self.reader == self.user:
+            raise Failure(f"DB_READER_USER is {self.reader!r}, which owns the database")
+        for what, name in (("DB_USER", self.user), *readers):
+            if name in self.retired:
+                raise Failure(f"DB_RETIRED_USERS has {name!r}, which {what} wants to be there")
 
 
 def statements(database: str) -> tuple[str, str, str]:
-    """What makes the database, the account (parameters: name, password) and its rights (parameter: name).
+    """What makes the database, an account (parameters: name, password) and its rights, ``{}`` (parameter: name).
 
     In a GRANT the name of a database is a pattern, and an underscore would stand for any character.
     """
@@ -87,7 +102,7 @@ def statements(database: str) -> tuple[str, str, str]:
     return (
         f"CREATE DATABASE IF NOT EXISTS `{database}` CHARACTER SET {CHARACTER_SET} COLLATE {COLLATION}",
         "CREATE USER IF NOT EXISTS %s@'%%' IDENTIFIED BY %s",
-        f"GRANT ALL PRIVILEGES ON `{pattern}`.* TO %s@'%%'",
+        f"GRANT {{}} ON `{pattern}`.* TO %s@'%%'",
     )
 
 
@@ -125,16 +140,19 @@ def make(wanted: Wanted) -> None:
             if not cursor.execute("SHOW DATABASES WHERE `Database` = %s", (wanted.database,)):
                 cursor.execute(create_database)
                 say(f"created database {wanted.database}")
-            cursor.execute(create_user, (wanted.user, wanted.password))
-            cursor.execute(grant, (wanted.user,))
-            if not _can_log_in(wanted):
-                cursor.execute("ALTER USER %s@'%%' IDENTIFIED BY %s", (wanted.user, wanted.password))
-                say(f"set the password of user {wanted.user}")
+            for user, password, rights in wanted.accounts:
+                cursor.execute(create_user, (user, password))
+                cursor.execute(grant.format(rights), (user,))
+                if not _can_log_in(wanted, user, password):
+                    cursor.execute("ALTER USER %s@'%%' IDENTIFIED BY %s", (user, password))
+                    say(f"set the password of user {user}")
         except pymysql.MySQLError as error:
             raise _failure(wanted, wanted.admin, error) from error
-    connect(wanted, wanted.user, wanted.password, wanted.database).close()
+    for user, password, _ in wanted.accounts:
+        connect(wanted, user, password, wanted.database).close()
     _retire(wanted)
-    say(f"user {wanted.user} has all rights on database {wanted.database}")
+    for user, _, rights in wanted.accounts:
+        say(f"user {user} {SAID[rights]} database {wanted.database}")
 
 
 def _retire(wanted: Wanted) -> None:
@@ -146,9 +164,9 @@ def _retire(wanted: Wanted) -> None:
                 say(f"dropped user {user}")
 
 
-def _can_log_in(wanted: Wanted) -> bool:
+def _can_log_in(wanted: Wanted, user: str, password: str) -> bool:
     try:
-        connect(wanted, wanted.user, wanted.password).close()
+        connect(wanted, user, password).close()
     except Denied:
         return False
     return True
@@ -167,6 +185,8 @@ def main(_arguments: list[str]) -> None:
         database=database,
         user=user,
         password=password,
+        reader=os.environ.get("DB_READER_USER", ""),
+        reader_password=os.environ.get("DB_READER_PASSWORD", ""),
         retired=tuple(filter(None, os.environ.get("DB_RETIRED_USERS", "").split(","))),
     )
     wanted.check()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from stackloom import Cleanup, Database, Endpoint
+from stackloom import Cleanup, Database, Endpoint, StackloomError
 from tests.core.constructs.conftest import GLANCE, Build
 
 CLEANUP = {"cleanup": Cleanup(schedule="1 0 * * *")}
@@ -91,6 +91,40 @@ def test_each_database_is_made_by_a_task_that_may_use_the_administrator(build_se
     assert env["DB_PASSWORD"] == "glance-glance-cell0-database/password"
     assert built.waits_for("Job/glance-db-sync")["GATE_JOBS"] == "glance-create-glance,glance-create-glance-cell0"
     assert built["Job/glance-create-glance"]["metadata"]["labels"]["stackloom.io/task"] == "database"
+
+
+ZONES = Database("zones", group="", reader="zones_reader")
+
+
+def test_a_database_has_a_second_user_who_may_only_read_it(build_service: Build):
+    built = build_service(migrate, service={"databases": (Database("glance"), ZONES)})
+    env = built.env("Job/glance-create-zones")
+    assert (env["DB_PASSWORD"], env["DB_READER_PASSWORD"]) == (
+        "glance-zones-database/password",
+        "glance-zones-reader-database/password",
+    )
+    assert "DB_READER_USER" not in built.env("Job/glance-create-glance")
+
+
+def test_both_users_of_a_database_turn_with_the_services_passwords(build_service: Build):
+    rotated = {"credentials": {"rotation": {"glance": 3}}}
+    built = build_service(migrate, service={"databases": (ZONES,)}, spec=rotated)
+    env = built.env("Job/glance-create-zones-3")
+    assert env["DB_READER_USER"] == "glance-zones-reader-database-3/username"
+    assert env["DB_RETIRED_USERS"] == "zones,zones_reader"
+
+
+def test_a_database_without_a_group_is_told_by_the_services_own_files(build_service: Build):
+    built = build_service(migrate, service={"databases": (Database("glance"), ZONES)})
+    assert not [name for name in built.context.service_env() if "ZONES" in name]
+    login = built.context.database_login("zones", reads=True)
+    assert (login.username.secret, login.password.key) == ("glance-zones-reader-database", "password")
+
+
+def test_a_database_that_nobody_only_reads_has_no_login_for_it(build_service: Build):
+    built = build_service(migrate)
+    with pytest.raises(StackloomError, match="no database 'glance' with a reader"):
+        built.context.database_login("glance", reads=True)
 
 
 def catalogue(build_service: Build, **more: Any) -> dict[str, Any]:

@@ -65,6 +65,17 @@ def test_the_databases_of_a_service_have_a_user_each_that_the_service_alone_read
     assert made["glance-database"].readers == {"glance"}
 
 
+def test_who_only_reads_a_database_has_an_account_of_their_own():
+    zones = Service(name="dns", type="dns", databases=(Database("zones", reader="zones_reader"),))
+    made = {c.name: c.keys["username"].text for c in service_credentials(zones, 2)}
+    assert made == {
+        "dns-database": "zones",
+        "dns-zones-reader-database": "zones_reader",
+        "dns-database-2": "zones-2",
+        "dns-zones-reader-database-2": "zones_reader-2",
+    }
+
+
 def test_the_accounts_of_a_service_on_its_buses_are_its_own():
     made = {c.name: c for c in service_credentials(GLANCE, 1)}
     assert made["glance-messaging"].readers == made["glance-notifications"].readers == {"glance"}

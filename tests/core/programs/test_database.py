@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import database
 import pytest
 from program import Failure
@@ -24,6 +26,17 @@ def test_a_name_that_is_not_plain_is_refused(name: str) -> None:
 def test_what_belongs_to_the_server_is_refused(changes: dict[str, str]) -> None:
     with pytest.raises(Failure, match="belongs to the server"):
         wanted(**changes).check()
+
+
+def test_who_reads_a_database_is_not_who_owns_it() -> None:
+    with pytest.raises(Failure, match="'nova', which owns the database"):
+        wanted(reader="nova", reader_password="q").check()
+
+
+def test_an_account_that_is_wanted_is_not_dropped() -> None:
+    kept = dataclasses.replace(wanted(reader="looks"), retired=("looks",))
+    with pytest.raises(Failure, match="DB_RETIRED_USERS has 'looks', which DB_READER_USER wants to be there"):
+        kept.check()
 
 
 def test_an_underscore_in_a_grant_stands_for_itself() -> None:

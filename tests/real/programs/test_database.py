@@ -68,6 +68,19 @@ def test_accounts_of_before_are_dropped_once_the_new_one_is_there(mariadb: Datab
     assert mariadb.query("SELECT User FROM mysql.user WHERE User LIKE 'six%' ORDER BY User") == [("six-3",), ("six-4",)]
 
 
+def test_who_reads_a_database_changes_nothing_there(mariadb: DatabaseServer, programs: Programs) -> None:
+    more = {"DB_NAME": "seven_a", "DB_USER": "seven", "DB_PASSWORD": "p", "DB_READER_USER": "looks", "DB_READER_PASSWORD": "q"}
+    result = programs.run("database", env=settings(mariadb, **more))
+    assert result.stdout.splitlines()[-2:] == [
+        "user seven has all rights on database seven_a",
+        "user looks may read database seven_a",
+    ]
+    mariadb.query("CREATE TABLE t (id INT)", user="seven", password="p", database="seven_a")
+    assert mariadb.query("SELECT * FROM t", user="looks", password="q", database="seven_a") == []
+    with pytest.raises(pymysql.MySQLError, match="command denied"):
+        mariadb.query("INSERT INTO t VALUES (1)", user="looks", password="q", database="seven_a")
+
+
 def test_one_account_can_own_two_databases(mariadb: DatabaseServer, programs: Programs) -> None:
     assert [make(mariadb, programs, name, "five", "p").returncode for name in ("five", "five_cell0")] == [0, 0]
     assert mariadb.query("SELECT 1", user="five", password="p", database="five") == [(1,)]
