@@ -1,21 +1,15 @@
-"""Services whose features are few: Designate, Masakari, telemetry, the object store, and those that have none."""
+"""Services whose features are few: Masakari, telemetry, the object store, and those that have none."""
 
 from __future__ import annotations
 
 import pytest
 
-from stackloom_openstack.designate.features import DesignateFeatures
 from stackloom_openstack.gnocchi.features import TelemetryFeatures
 from stackloom_openstack.masakari.features import MasakariFeatures
 from tests.plugins.cloud import CORE, cloud, problems, service
 
 TELEMETRY = ["alarming", "metering", "metric"]
 FILES = {"file": {"shared": {"default": True, "pvc": {"size": "10Gi", "storage_class_name": "nfs"}}}}
-
-
-def test_dns_is_answered_by_powerdns_over_udp_unless_told_otherwise() -> None:
-    backend = cloud().features_of("designate", DesignateFeatures).backend
-    assert backend.model_dump() == {"type": "powerdns", "protocol": "udp", "external_ip": None}
 
 
 def test_guests_are_looked_at_on_request_every_ten_seconds() -> None:

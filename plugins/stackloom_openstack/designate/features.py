@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from stackloom.fields import IpAddress, SpecModel
+from pydantic import AfterValidator, Field
+
+from stackloom.fields import DomainName, IpAddress, SpecModel, refuse
+
+
+def _each_once(names: list[str]) -> list[str]:
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            refuse(f"{name!r} stands in the list twice", "Name each once")
+    return names
 
 
 class Backend(SpecModel):
@@ -23,3 +32,5 @@ class DesignateFeatures(SpecModel):
 
     backend: Backend = Backend()
     """The name server that answers for the cloud's zones."""
+    nameservers: Annotated[list[DomainName], AfterValidator(_each_once)] = Field(default_factory=list)
+    """The name server's names, which every zone has in its NS records; left out, ns.<public_domain_name> alone."""

@@ -14,13 +14,14 @@ from stackloom.incluster import read_programs, with_imports
 
 @dataclass(frozen=True)
 class Programs:
-    """A directory like the one that ConfigMaps are mounted on."""
+    """A directory like the one that ConfigMaps are mounted on. ``package`` has programs beside the core's."""
 
     directory: Path
+    package: str = ""
 
     def command(self, name: str, *arguments: str, python: str = sys.executable) -> list[str]:
         """The command that starts a program, whose files are in the directory then."""
-        texts = read_programs()
+        texts = {**read_programs(), **(read_programs(self.package) if self.package else {})}
         for file in with_imports(f"{name}.py", texts):
             (self.directory / file).write_text(texts[file])
         return [python, str(self.directory / f"{name}.py"), *arguments]
