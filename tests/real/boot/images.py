@@ -19,6 +19,7 @@ from tests.real.traefik import require_traefik
 DEBIAN = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
 PYTHON_PACKAGES = "/opt/packages"
 VIRTUAL_ENVIRONMENT = "/var/lib/openstack"  # where the published images have the services
+POWERDNS_SCHEMA = "/usr/local/share/doc/pdns/schema.mysql.sql"  # where the published image has it
 OPENSTACK_UID = 42424
 PROJECTS = (
     "aodh",
@@ -50,6 +51,7 @@ PROGRAMS = {
     "mariadbd": "mariadb-server",
     "memcached": "memcached",
     "nsenter": "util-linux",
+    "pdns_server": "pdns-server",
     "ovs-vswitchd": "openvswitch-switch",
     "python3": "python3",
     "qemu-img": "qemu-utils",
@@ -112,6 +114,7 @@ def local_images() -> dict[str, Image]:
         "haproxy": Image(),
         "libvirt": Image(users={"nova": OPENSTACK_UID, "libvirt-qemu": 64055}),
         "openvswitch": Image(),
+        "pdns-auth-51": Image(trees={POWERDNS_SCHEMA: Path("/usr/share/pdns-backend-mysql/schema/schema.mysql.sql")}),
         "traefik": Image(path=(str(traefik),), trees={str(traefik): traefik}),
         "etcd": Image(path=(str(etcd), *DEBIAN), trees={str(etcd): etcd}),
     }
