@@ -284,6 +284,7 @@ class Cloud:
                     pods[name],
                     egress_ports=context.egress_ports,
                     open_ports=context.open_ports,
+                    open_udp_ports=context.open_udp_ports,
                     monitored_ports=context.monitored_ports,
                     monitoring=settings.monitoring_namespace,
                     on_nodes=on_nodes,

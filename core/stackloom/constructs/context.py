@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from stackloom import images
 from stackloom.constructs import access, ceph, coordination, options, routes
@@ -76,6 +76,7 @@ class ServiceContext:
         self.ceph_clients = CephClients() if ceph_clients is None else ceph_clients
         self.egress_ports: list[Ports] = []
         self.open_ports: list[int] = []
+        self.open_udp_ports: list[int] = []
         self.monitored_ports: list[int] = [service.metrics_port] if service.metrics_port else []
         self._programs = programs
         self._asked: dict[str, set[str]] = {"replicas": set(), "resources": set()}
@@ -303,9 +304,12 @@ class ServiceContext:
         """
         self.egress_ports += ports
 
-    def allow_ingress(self, *ports: int) -> None:
-        """Let anybody call these TCP ports of the service's Pods, from outside the cluster too."""
-        self.open_ports += ports
+    def allow_ingress(self, *ports: int, protocol: Literal["TCP", "UDP"] = "TCP") -> None:
+        """Let anybody call these ports of the service's Pods, from outside the cluster too."""
+        if protocol == "TCP":
+            self.open_ports += ports
+        else:
+            self.open_udp_ports += ports
 
     def allow_monitoring(self, *ports: int) -> None:
         """Let the Pods of the namespace of the monitoring call these TCP ports, beside the one for metrics."""

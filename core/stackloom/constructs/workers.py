@@ -27,8 +27,8 @@ class Worker(Part):
     """A Deployment that nobody calls: it works through a queue or a schedule, or waits to be entered (a shell).
 
     ``ports`` are named, for its probes and for who reads its metrics; without ``probes`` it is ready when it hears the service's
-    message bus, or that of notifications where it has no other. ``nodes`` says where it runs, by a role or by labels. The rest is
-    as in :class:`Running`.
+    message bus, or that of notifications where it has no other. ``nodes`` says where it runs, by a role or by labels,
+    ``before_stop`` what runs before it is told to end. The rest is as in :class:`Running`.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class Worker(Part):
         ports: Mapping[str, int] | None = None,
         replicas: BySize | int = 1,
         nodes: Nodes = NodeRole.CONTROL_PLANE,
+        before_stop: Sequence[str] = (),
         **running: Unpack[Running],
     ) -> None:
         super().__init__(ctx)
@@ -48,7 +49,7 @@ class Worker(Part):
         count = ctx.replicas(role, replicas)
         gate = ctx.gate(running.get("needs"), running.get("after", ()))
         container = container_of(ctx, who.name, role, command, running, env=ctx.service_env(), usual=_USUAL)
-        container = watched(ctx, replace(container, ports=ports or {}), probes, running)
+        container = watched(ctx, replace(container, ports=ports or {}, before_stop=before_stop), probes, running)
         pod = replace(pod_of(ctx, container, running, gate=gate), role=nodes, spread=count > 1)
         self.put(deployment(who, pod, replicas=count, deadline_seconds=ctx.rollout_deadline), gate=gate)
         self.put_budget(who, count)

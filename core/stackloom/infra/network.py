@@ -25,9 +25,13 @@ def _pods(applications: Iterable[str]) -> Rule:
 
 
 def _tcp(ports: Iterable[int | range]) -> list[Rule]:
+    return _spans(ports, "TCP")
+
+
+def _spans(ports: Iterable[int | range], protocol: str) -> list[Rule]:
     spans = {range(port, port + 1) if isinstance(port, int) else port for port in ports}
     return [
-        {"port": span[0], **({"endPort": span[-1]} if len(span) > 1 else {}), "protocol": "TCP"}
+        {"port": span[0], **({"endPort": span[-1]} if len(span) > 1 else {}), "protocol": protocol}
         for span in sorted(spans, key=lambda span: (span[0], span[-1]))
     ]
 
@@ -50,6 +54,7 @@ def service_policy(
     *,
     egress_ports: Sequence[int | range] = (),
     open_ports: Sequence[int] = (),
+    open_udp_ports: Sequence[int] = (),
     monitored_ports: Sequence[int] = (),
     monitoring: str = "",
     on_nodes: AbstractSet[str] = frozenset(),
@@ -59,11 +64,11 @@ def service_policy(
 ) -> Body:
     """The policy of all Pods of a service.
 
-    ``pods`` are their specifications; ``egress_ports`` are open to anywhere, ``open_ports`` from anywhere, ``monitored_ports``
-    from the namespace ``monitoring``. ``on_nodes`` names the services with Pods on their node's network, which call with an
-    address of the node: of ``node_networks``, or any where those are not known. ``behind_tls`` names those whose public endpoints
-    the ingress calls through TLS proxies. ``absent`` are services that run nothing in this cloud, because it has them from
-    elsewhere or another of their kind: nobody calls them.
+    ``pods`` are their specifications; ``egress_ports`` are open to anywhere, ``open_ports`` and ``open_udp_ports`` from anywhere,
+    ``monitored_ports`` from the namespace ``monitoring``. ``on_nodes`` names the services with Pods on their node's network,
+    which call with an address of the node: of ``node_networks``, or any where those are not known. ``behind_tls`` names those
+    whose public endpoints the ingress calls through TLS proxies. ``absent`` are services that run nothing in this cloud, because
+    it has them from elsewhere or another of their kind: nobody calls them.
     """
     ports = [e.port for e in service.endpoints]
     is_public, proxied = any(e.public for e in service.endpoints), service.name in behind_tls
@@ -81,8 +86,8 @@ def service_policy(
     if monitored_ports:
         namespace = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": monitoring}}}
         ingress.append({"from": [namespace], "ports": _tcp(monitored_ports)})
-    if open_ports:
-        ingress.append({"ports": _tcp(open_ports)})
+    if open_ports or open_udp_ports:
+        ingress.append({"ports": [*_tcp(open_ports), *_spans(open_udp_ports, "UDP")]})
     by_component: dict[str, list[int]] = {}
     callees = graph.callees(service)
     if service.backs == INGRESS:

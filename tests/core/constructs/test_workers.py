@@ -33,6 +33,11 @@ def test_a_worker_has_a_budget_as_soon_as_it_has_two_pods(build_service: Build):
     assert "PodDisruptionBudget/glance-cleaner" in build_service(lambda ctx: worker(ctx, replicas=2)).names
 
 
+def test_a_worker_may_go_on_for_a_while_when_its_pod_is_deleted(build_service: Build):
+    built = build_service(lambda ctx: worker(ctx, before_stop=["sleep", "10"]))
+    assert built.container(WORKER)["lifecycle"] == {"preStop": {"exec": {"command": ["sleep", "10"]}}}
+
+
 def test_a_worker_brings_the_credentials_of_the_service_unless_it_needs_none(build_service: Build):
     assert "DB_PASSWORD" in build_service(worker).env(WORKER)
     assert build_service(lambda ctx: worker(ctx, credentials=False, env={"A": "1"})).env(WORKER) == {"A": "1"}

@@ -115,6 +115,11 @@ def test_ports_that_anybody_may_call_must_be_asked_for():
     assert {"ports": [{"port": 8443, "protocol": "TCP"}]} in policy(KEYSTONE, open_ports=(8443,))["ingress"]
 
 
+def test_a_port_may_be_open_for_both_protocols():
+    both = [{"port": 53, "protocol": "TCP"}, {"port": 53, "protocol": "UDP"}]
+    assert {"ports": both} in policy(KEYSTONE, open_ports=(53,), open_udp_ports=(53,))["ingress"]
+
+
 def test_infrastructure_is_called_by_those_that_stand_on_it():
     user = Service(name="cinder", type="block-storage", requires=frozenset({"coordination"}))
     assert callers(policy(ETCD, user, KEYSTONE)) == ["cinder", "etcd"]
