@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 class Task(Part):
     """A Job named after its content, so that any change makes another one; with a ``schedule``, a CronJob.
 
-    ``kind`` is the label ``stackloom.io/task`` by which a credential may admit it (the task's name, unless given). A run by the
-    clock has failed after ``deadline_seconds``. The rest is as in :class:`Running`.
+    ``kind`` is the label ``stackloom.io/task`` by which a credential may admit it (the task's name, unless given). A run has
+    failed after ``deadline_seconds``, its waiting included. ``once`` is for work whose failure is its result: it is not tried
+    again, unless its node was lost or drained meanwhile. The rest is as in :class:`Running`.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Task(Part):
         suspend: bool = False,
         kind: str = "",
         deadline_seconds: int = 3600,
+        once: bool = False,
         **running: Unpack[Running],
     ) -> None:
         super().__init__(ctx)
@@ -45,12 +47,14 @@ class Task(Part):
         usual = Resources(memory="256Mi", memory_limit="1Gi")
         container = container_of(ctx, who.name, task, command, running, env=ctx.service_env(), usual=usual)
         pod = replace(
-            pod_of(ctx, container, running, gate=gate), restart_policy="OnFailure", grace_seconds=running.get("grace_seconds", 30)
+            pod_of(ctx, container, running, gate=gate),
+            restart_policy="Never" if once else "OnFailure",
+            grace_seconds=running.get("grace_seconds", 30),
         )
         if schedule:
             self.put(cron_job(who, pod, schedule=schedule, suspend=suspend, deadline_seconds=deadline_seconds), gate=gate)
         else:
-            self.put(job(who, pod), gate=gate)
+            self.put(job(who, pod, deadline_seconds=deadline_seconds), gate=gate)
             self.awaited = Gate(jobs=(who.name,))
 
 

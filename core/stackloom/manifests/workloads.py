@@ -109,9 +109,15 @@ def daemon_set(who: Identity, pod: Pod, *, on_delete: bool = False) -> Body:
     )
 
 
-def _job_spec(who: Identity, pod: Pod, deadline_seconds: int) -> Body:
+# A Pod that its node lost, or that had to leave it, has not said how its work ended: that one is made again.
+_UNLESS_DISRUPTED = {"rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]}
+
+
+def _job_spec(who: Identity, pod: Pod, deadline_seconds: int, *, retries: int) -> Body:
+    once = pod.restart_policy == "Never"
     return {
-        "backoffLimit": 100,  # a migration that waits for its database is not a failed one
+        "backoffLimit": 0 if once else retries,
+        **({"podFailurePolicy": _UNLESS_DISRUPTED} if once else {}),
         "activeDeadlineSeconds": deadline_seconds,
         "template": pod_template(pod, who.labels, who.selector),
     }
@@ -122,9 +128,11 @@ def job(who: Identity, pod: Pod, *, deadline_seconds: int = 3600) -> Body:
 
     A change makes another Job and an unrelated change none, so that an immutable field is never changed. It is kept when it has
     succeeded (no TTL): gates look for it by its label ``stackloom.io/job``, whose value is the name without the hash.
+    A Pod that is never restarted has one try: the Job has failed when it has.
     """
     labels = {**who.labels, f"{LABEL_PREFIX}/job": who.name}
-    spec = _job_spec(Identity(name=who.name, namespace=who.namespace, labels=labels), pod, deadline_seconds)
+    labelled = Identity(name=who.name, namespace=who.namespace, labels=labels)
+    spec = _job_spec(labelled, pod, deadline_seconds, retries=100)  # a migration that waits for its database is not a failed one
     named = Identity(name=f"{who.name}-{content_hash(spec)}", namespace=who.namespace, labels=labels)
     return named.body("batch/v1", "Job", spec=spec)
 
@@ -143,7 +151,7 @@ def cron_job(who: Identity, pod: Pod, *, schedule: str, suspend: bool = False, d
             "failedJobsHistoryLimit": 3,
             "jobTemplate": {
                 "metadata": {"labels": dict(who.labels)},
-                "spec": _job_spec(who, pod, deadline_seconds) | {"backoffLimit": 6},
+                "spec": _job_spec(who, pod, deadline_seconds, retries=6),
             },
         },
     )

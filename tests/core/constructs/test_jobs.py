@@ -34,6 +34,19 @@ def test_a_task_with_a_schedule_is_a_cron_job_that_nobody_waits_for(build_servic
     assert (spec["schedule"], spec["suspend"]) == ("5 * * * *", True)
 
 
+@pytest.mark.parametrize(("once", "policy", "tries"), [(True, "Never", 0), (False, "OnFailure", 100)])
+def test_a_task_is_tried_again_unless_its_failure_is_its_result(build_service: Build, once: bool, policy: str, tries: int):
+    spec = build_service(lambda ctx: task(ctx, once=once))["Job/glance-reindex"]["spec"]
+    assert (spec["template"]["spec"]["restartPolicy"], spec["backoffLimit"]) == (policy, tries)
+
+
+@pytest.mark.parametrize("schedule", ["", "@daily"])
+def test_a_task_has_failed_after_its_time(build_service: Build, schedule: str):
+    built = build_service(lambda ctx: task(ctx, deadline_seconds=90, schedule=schedule))
+    spec = built["CronJob/glance-reindex"]["spec"]["jobTemplate"]["spec"] if schedule else built["Job/glance-reindex"]["spec"]
+    assert spec["activeDeadlineSeconds"] == 90
+
+
 def test_a_change_of_a_tasks_configuration_makes_another_job(build_service: Build):
     def name(level: int) -> str:
         built = build_service(lambda ctx: task(ctx, config=ctx.oslo_config("glance-api.conf", {"DEFAULT": {"level": level}})))

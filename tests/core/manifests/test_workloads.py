@@ -107,6 +107,15 @@ def test_a_cron_job_never_overlaps_and_keeps_its_failures():
     assert spec["jobTemplate"]["spec"]["backoffLimit"] == 6
 
 
+@pytest.mark.parametrize("make", [job, lambda who, pod: cron_job(who, pod, schedule="@daily")["spec"]["jobTemplate"]["spec"]])
+def test_a_pod_that_is_never_restarted_has_one_try_unless_its_node_took_it(make: Any):
+    spec = make(SYNC, dataclasses.replace(POD, restart_policy="Never"))
+    spec = spec.get("spec", spec)
+    (rule,) = spec["podFailurePolicy"]["rules"]
+    assert (spec["backoffLimit"], rule["action"], rule["onPodConditions"][0]["type"]) == (0, "Ignore", "DisruptionTarget")
+    assert "podFailurePolicy" not in job(SYNC, POD)["spec"]
+
+
 def test_every_workload_gives_its_pods_its_labels():
     made = [deployment(GLANCE, POD, replicas=1), daemon_set(GLANCE, POD), stateful_set(GLANCE, POD, replicas=1, service="x")]
     assert [m["spec"]["template"]["metadata"]["labels"] for m in made] == [GLANCE.labels] * 3
