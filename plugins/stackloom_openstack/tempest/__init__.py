@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stackloom import Service, hookimpl
+from stackloom import Image, Service, hookimpl
+from stackloom_openstack.tempest.build import build
+from stackloom_openstack.tempest.features import TempestFeatures
 
 
 @hookimpl
@@ -13,6 +15,8 @@ def stackloom_services() -> Iterable[Service]:
     yield Service(
         name="tempest",
         type="tempest",
+        build=build,
+        features=TempestFeatures,
         requires=frozenset({"compute", "identity", "image", "networking"}),
         uses=frozenset(
             {
@@ -28,5 +32,9 @@ def stackloom_services() -> Iterable[Service]:
                 "placement",
             }
         ),
+        # Tempest has no releases of its own beside OpenStack's: one version tests all of them.
+        images={"tempest": Image("quay.io/airshipit/tempest", "latest-ubuntu_noble")},
         conf=("tempest",),
+        schemas="stackloom_openstack",
+        programs="stackloom_openstack.tempest.programs",
     )

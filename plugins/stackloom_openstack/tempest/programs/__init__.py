@@ -1,0 +1,1 @@
+"""Programs of Tempest's Pods, shipped as they stand."""
