@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install
 DEPLOYMENT ?= deployment.yaml
 
-.PHONY: help synth test cloud soak check lint types schema schemas lock bench bench-failover clean
+.PHONY: help synth test cloud tempest soak check lint types schema schemas lock bench bench-failover clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -19,6 +19,9 @@ test: $(VENV)/.ready-dev ## Run the tests
 
 cloud: $(VENV)/.ready-dev ## Boot all services together from their manifests, and use them: a quarter of an hour
 	@$(BIN)/python -m pytest -q -rR -m cloud tests/real/test_boot.py
+
+tempest: $(VENV)/.ready-dev ## Boot identity, images, network, volumes and compute from their manifests, and run Tempest there
+	@$(BIN)/python -m pytest -q -rR -s -m soak -k "a_service and tempest" tests/real/test_boot.py
 
 soak: $(VENV)/.ready-dev ## Strike a real database with every fault, then at random (SOAK_SECONDS=600, SOAK_SEED=n)
 	@$(BIN)/python -m pytest -q -m "soak or not soak" tests/real/test_galera*.py tests/real/test_mariadb_backup.py tests/real/test_mariadb_restore.py tests/real/test_failover.py tests/real/test_soak.py

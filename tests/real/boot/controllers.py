@@ -74,11 +74,13 @@ class Controllers:
         """What the kubelet says of a Pod."""
         self._patch(f"/api/v1/namespaces/{self.namespace}/pods/{name}/status", {"status": status})
 
-    def complete(self, job: str) -> None:
-        """Say that a Job has succeeded: its Pod has."""
+    def end(self, job: str, *, succeeded: bool) -> None:
+        """Say that a Job has ended as its Pod has."""
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        true = [{"type": kind, "status": "True", "lastTransitionTime": now} for kind in ("SuccessCriteriaMet", "Complete")]
-        status = {"startTime": now, "completionTime": now, "succeeded": 1, "conditions": true, "uncountedTerminatedPods": {}}
+        kinds = ("SuccessCriteriaMet", "Complete") if succeeded else ("FailureTarget", "Failed")
+        true = [{"type": kind, "status": "True", "lastTransitionTime": now} for kind in kinds]
+        result = {"completionTime": now, "succeeded": 1} if succeeded else {"failed": 1}
+        status = {"startTime": now, **result, "conditions": true, "uncountedTerminatedPods": {}}
         self._patch(f"/apis/batch/v1/namespaces/{self.namespace}/jobs/{job}/status", {"status": status})
 
     def publish_endpoints(self, bodies: Iterable[Object]) -> dict[str, str]:

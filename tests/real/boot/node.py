@@ -61,7 +61,7 @@ class Node:
         self._write_hosts({})
         self._looked = 0.0
         self._reported: dict[str, str] = {}
-        self._completed: set[str] = set()
+        self._ended_jobs: set[str] = set()
         self._thread = threading.Thread(target=self._run, name="node", daemon=True)
 
     def start(self) -> None:
@@ -107,9 +107,9 @@ class Node:
             if self._reported.get(pod.name) != told:
                 self.controllers.report_pod(pod.name, status)
                 self._reported[pod.name] = told
-            if pod.phase == "Succeeded" and pod.owner not in self._completed:
-                self.controllers.complete(pod.owner)
-                self._completed.add(pod.owner)
+            if pod.phase in ("Succeeded", "Failed") and pod.owner not in self._ended_jobs:
+                self.controllers.end(pod.owner, succeeded=pod.phase == "Succeeded")
+                self._ended_jobs.add(pod.owner)
         self._write_hosts(self.controllers.publish_endpoints(bodies))
 
     def _take(self, body: Object) -> None:
@@ -195,11 +195,11 @@ class Node:
         """Wait until every Job has succeeded and every other Pod is ready; how long that took, in seconds."""
         return self.until(self.is_done, seconds)
 
-    def run_now(self, cron_job: str) -> Pod:
+    def run_now(self, cron_job: str, seconds: float = PATIENCE_SECONDS) -> Pod:
         """Run the Job of a CronJob once, and wait for its end."""
         (body,) = (o for o in self.objects if o["kind"] == "CronJob" and o["metadata"]["name"] == cron_job)
         job = self.controllers.run_now(body, f"{cron_job}-{len(self.pods)}")
-        self.wait()
+        self.wait(seconds)
         return self.pod(job["metadata"]["name"])
 
     def rows(self) -> list[table.Row]:

@@ -119,8 +119,11 @@ class Pod:
         for one in self.running.values():
             self._look_after(one, executor)
         policy = self.body["spec"].get("restartPolicy", "Always")
-        if policy != "Always" and all(one.container.ended() == 0 for one in self.running.values()):
+        ends = [one.container.ended() for one in self.running.values()]
+        if policy != "Always" and all(status == 0 for status in ends):
             self.phase, self.ended_after = "Succeeded", self.age()
+        elif policy == "Never" and None not in ends:
+            self.phase, self.ended_after = "Failed", self.age()
 
     def _initialised(self) -> bool:
         for body in self.body["spec"].get("initContainers") or ():
@@ -133,6 +136,9 @@ class Pod:
                 one.start(self.address)
             if (status := one.container.ended()) is None:
                 return False
+            if status != 0 and self.body["spec"].get("restartPolicy") == "Never":
+                self.phase, self.ended_after = "Failed", self.age()
+                return False
             if status != 0:
                 one.restart_when_due(self.address)
                 return False
@@ -140,12 +146,12 @@ class Pod:
         return True
 
     def _look_after(self, one: Running, executor: Executor) -> None:
-        status = one.container.ended()
+        policy, status = self.body["spec"].get("restartPolicy", "Always"), one.container.ended()
         if status is None:
             one.step(executor)
             if one.ready_after is None and one.is_ready():
                 one.ready_after = self.age()
-        elif status != 0 or self.body["spec"].get("restartPolicy", "Always") == "Always":
+        elif policy == "Always" or (policy == "OnFailure" and status != 0):
             one.restart_when_due(self.address)
 
     def age(self) -> float:
@@ -157,9 +163,13 @@ class Pod:
         return self.phase == "Running" and bool(self.running) and all(one.is_ready() for one in self.running.values())
 
     def is_done(self) -> bool:
-        """Whether it has come to where it was to come: to its end, or to taking requests."""
-        policy = self.body["spec"].get("restartPolicy", "Always")
-        return self.is_ready() if policy == "Always" else self.phase == "Succeeded"
+        """Whether it has come to where it was to come: to taking requests, to a good end, or to any if it has one try."""
+        match self.body["spec"].get("restartPolicy", "Always"):
+            case "Always":
+                return self.is_ready()
+            case "Never":
+                return self.phase in ("Succeeded", "Failed")
+        return self.phase == "Succeeded"
 
     def status(self) -> Object:
         """What a kubelet reports."""
