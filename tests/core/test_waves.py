@@ -32,6 +32,18 @@ def test_accounts_come_before_configuration_and_that_before_workloads_and_those_
     assert waves(component) == {"ServiceAccount": 60, "ConfigMap": 61, "Deployment": 62, "Ingress": 79}
 
 
+@pytest.mark.parametrize("kind", ["Deployment", "CronJob"])
+def test_a_claim_comes_with_the_first_workload_that_mounts_it(component: Component, kind: str):
+    first = add(component, kind, "first", gate=Gate(jobs=("sync",)))
+    later = add(component, "Deployment", "later", gate=Gate(services=("first",)))
+    add(component, "Job", "sync-0123456789", job="sync")
+    add(component, "PersistentVolumeClaim", "images")
+    pod = {"template": {"spec": {"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "images"}}]}}}
+    first["spec"], later["spec"] = ({"jobTemplate": {"spec": pod}} if kind == "CronJob" else pod), pod
+    found = waves(component)
+    assert (found["images"], found["first"], found["later"]) == (63, 63, 64)
+
+
 def test_workloads_come_in_the_order_in_which_their_gates_let_them_through(component: Component):
     add(component, "Deployment", "glance-api", gate=Gate(jobs=("glance-db-sync",), services=("mariadb",)))
     add(component, "Job", "glance-db-sync-0123456789", job="glance-db-sync", gate=Gate(jobs=("glance-create",)))
