@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+import yaml
 
 from stackloom import Output
 from stackloom.testing.suite import ServiceContract
@@ -183,3 +186,11 @@ def test_an_operator_adds_what_a_plugin_of_tempest_wants_to_know(manifests: Mani
     values |= {"unchecked": {"tempest": ["heat_plugin.vm_to_heat_api_insecure"]}}
     found = manifests(cloud(more=["orchestration"], services={"tempest": {"tempest": {"values": values}}}))
     assert section(found, "heat_plugin") == {"vm_to_heat_api_insecure": "true"}
+
+
+def test_the_examples_of_the_page_are_taken(manifests: Manifests):
+    page = (Path(__file__).parents[2] / "docs" / "services" / "tempest.md").read_text()
+    examples = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
+    assert len(examples) == 3
+    for example in examples:
+        assert tempest(manifests(patched(cloud(more=["block-storage", "orchestration"]), example)))
