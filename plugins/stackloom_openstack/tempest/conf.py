@@ -1,6 +1,6 @@
 """tempest.conf: what this cloud has, so that nothing else is tested, and where it is called.
 
-What differs from release to release and from day to day (ids, the number of compute nodes) is found out when a run begins.
+What only the cloud itself knows (ids, the number of compute nodes) is found out when a run begins.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ SECTIONS = {
     "object-storage": "object-storage",
     "placement": "placement",
 }
-# Sections that a release may be newer than, and where tests of new versions of an API run only if told to.
+# Of these, Tempest tests what came after the first version of their API only if it is told to.
 VERSIONED = ("compute", "placement", "volume")
-# Packages of tests in the image that nothing but their service's being there makes sense of.
+# Packages in the image whose tests would run, and fail, where their service is not there.
 PLUGINS = {"barbican_tempest_plugin": "key-manager", "heat_tempest_plugin": "orchestration"}
 
 
