@@ -67,37 +67,37 @@ def settled(cloud: RunningCloud, zone: Any, recordset: Any) -> None:
 
 
 def a_zone_is_answered_with_the_name_of_the_cloud_s_name_server(cloud: RunningCloud) -> None:
-    assert asked(cloud, "new.example.net.", "NS") == "REFUSED"
-    zone = active_zone(cloud, "new.example.net.")
-    assert asked(cloud, "new.example.net.", "NS") == "NOERROR ns.cloud.example.org."
-    assert asked(cloud, "new.example.net.", "SOA", "tcp").startswith("NOERROR ns.cloud.example.org. hostmaster.example.net. ")
+    assert asked(cloud, "fresh.test.", "NS") == "REFUSED"
+    zone = active_zone(cloud, "fresh.test.")
+    assert asked(cloud, "fresh.test.", "NS") == "NOERROR ns.cloud.example.org."
+    assert asked(cloud, "fresh.test.", "SOA", "tcp").startswith("NOERROR ns.cloud.example.org. hostmaster.example.net. ")
     cloud.admin.dns.delete_zone(zone)
-    answered(cloud, "new.example.net.", "NS", "REFUSED")
+    answered(cloud, "fresh.test.", "NS", "REFUSED")
 
 
 def a_record_is_answered_over_udp_and_tcp_and_so_is_its_change_and_its_end(cloud: RunningCloud) -> None:
     dns = cloud.admin.dns
-    zone = active_zone(cloud, "example.net.")
-    assert asked(cloud, "www.example.net.", "A") == "NXDOMAIN"
-    record = dns.create_recordset(zone, name="www.example.net.", type="A", ttl=60, records=["192.0.2.1", "192.0.2.2"])
+    zone = active_zone(cloud, "records.test.")
+    assert asked(cloud, "www.records.test.", "A") == "NXDOMAIN"
+    record = dns.create_recordset(zone, name="www.records.test.", type="A", ttl=60, records=["192.0.2.1", "192.0.2.2"])
     settled(cloud, zone, record)
     for protocol in ("udp", "tcp"):
-        assert asked(cloud, "www.example.net.", "A", protocol) == "NOERROR 192.0.2.1 192.0.2.2"
+        assert asked(cloud, "www.records.test.", "A", protocol) == "NOERROR 192.0.2.1 192.0.2.2"
     dns.update_recordset(record, records=["192.0.2.3"])
     settled(cloud, zone, record)
     for protocol in ("udp", "tcp"):
-        assert asked(cloud, "www.example.net.", "A", protocol) == "NOERROR 192.0.2.3"
+        assert asked(cloud, "www.records.test.", "A", protocol) == "NOERROR 192.0.2.3"
     dns.delete_recordset(record)
-    answered(cloud, "www.example.net.", "A", "NXDOMAIN")
-    assert asked(cloud, "www.example.net.", "A", "tcp") == "NXDOMAIN"
+    answered(cloud, "www.records.test.", "A", "NXDOMAIN")
+    assert asked(cloud, "www.records.test.", "A", "tcp") == "NXDOMAIN"
     dns.delete_zone(zone)
 
 
 def a_change_arrives_by_notification_and_not_by_the_clock(cloud: RunningCloud) -> None:
-    zone = active_zone(cloud, "quick.example.net.")
+    zone = active_zone(cloud, "quick.test.")
     began = time.monotonic()
-    cloud.admin.dns.create_recordset(zone, name="quick.example.net.", type="TXT", records=['"word"'])
-    answered(cloud, "quick.example.net.", "TXT", 'NOERROR "word"')
+    cloud.admin.dns.create_recordset(zone, name="quick.test.", type="TXT", records=['"word"'])
+    answered(cloud, "quick.test.", "TXT", 'NOERROR "word"')
     # Designate gathers changes for 5 seconds; by the clock, PowerDNS would look after a minute at the earliest.
     assert time.monotonic() - began < 30
     said = cloud.node.pod("designate-worker").running["transfers"].container.said()
@@ -107,7 +107,7 @@ def a_change_arrives_by_notification_and_not_by_the_clock(cloud: RunningCloud) -
 
 
 def a_lock_that_another_replica_holds_in_etcd_holds_up_who_changes_the_zone(cloud: RunningCloud) -> None:
-    dns, zone = cloud.admin.dns, active_zone(cloud, "locked.example.net.")
+    dns, zone = cloud.admin.dns, active_zone(cloud, "locked.test.")
     with ThreadPoolExecutor() as pool:
         holder = pool.submit(cloud.node.container("designate-central").run, ["python3", "-c", HOLD, f"zone-{zone.id}", "8"])
         time.sleep(4)
@@ -121,13 +121,13 @@ def a_lock_that_another_replica_holds_in_etcd_holds_up_who_changes_the_zone(clou
 
 
 def who_answers_can_change_nothing(cloud: RunningCloud) -> None:
-    zone = active_zone(cloud, "kept.example.net.")
+    zone = active_zone(cloud, "kept.test.")
     login = cloud.node.secret("designate-powerdns-reader-database")
     container = cloud.node.container("designate-central")
     done = container.run(["python3", "-c", CHANGE], READER=login["username"], PASSWORD=login["password"])
     assert int(done.stdout) >= 1
     assert "DELETE command denied" in done.stderr
-    assert "kept.example.net." not in asked(cloud, "kept.example.net.", "AXFR", "tcp")
+    assert "kept.test." not in asked(cloud, "kept.test.", "AXFR", "tcp")
     cloud.admin.dns.delete_zone(zone)
 
 

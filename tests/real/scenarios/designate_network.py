@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.real.boot.scenario import RunningCloud, Scenario
 from tests.real.scenarios import designate, neutron
 
-ZONE = "servers.example.net."
+ZONE = "servers.test."
 
 
 def a_port_and_a_floating_address_are_found_by_name_until_they_are_gone(cloud: RunningCloud) -> None:
