@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import copy
-import time
 from typing import Any
 
 import pytest
@@ -100,19 +99,3 @@ def test_an_object_of_any_shape_is_reported_and_never_makes_a_check_fall_over(da
 def test_an_object_without_metadata_is_reported_and_left_out_of_the_other_checks(wrong: Any) -> None:
     problems = run_all([*cloud(), Output("extra", {"apiVersion": "v1", "kind": "Service", "metadata": wrong})], CONTEXT)
     assert [str(p) for p in problems] == ["extra/Service/: is no object: it needs apiVersion, kind and metadata"]
-
-
-def seconds_for(copies: int) -> float:
-    output = []
-    for i in range(copies):
-        for o in cloud():
-            o.body["metadata"]["namespace"] = f"cloud-{i}"
-            output.append(Output(f"{o.component}-{i}", o.body))
-    begun = time.perf_counter()
-    assert run_all(output, CONTEXT)
-    return time.perf_counter() - begun
-
-
-def test_the_time_grows_with_the_number_of_objects_and_not_with_its_square() -> None:
-    few = min(seconds_for(10) for _ in range(3))
-    assert min(seconds_for(100) for _ in range(3)) < 30 * few
