@@ -136,8 +136,8 @@ def a_lock_that_another_process_holds_in_etcd_holds_up_who_wants_it(cloud: Runni
     volume = made(cloud)
     lock = f"cinder-{volume.id}-delete_volume"
     with ThreadPoolExecutor() as pool:
-        holder = pool.submit(cloud.node.container("cinder-scheduler").run, ["python3", "-c", HOLD, lock, "8"])
-        time.sleep(4)
+        holder = pool.submit(cloud.node.container("cinder-scheduler").run, ["python3", "-c", HOLD, lock, "20"])
+        time.sleep(10)  # a process that starts on a busy machine
         storage(cloud).delete_volume(volume)
         time.sleep(2)
         assert storage(cloud).get_volume(volume).status == "deleting"
