@@ -6,7 +6,7 @@ A user has one Secret, ``ceph-client-<user>``, with the keys ``ceph.conf``, ``ke
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -29,10 +29,11 @@ _DIRECTORY = "/etc/ceph"
 
 @dataclass(slots=True)
 class Client:
-    """A user of Ceph: the pools that it works in, and those that it only reads."""
+    """A user of Ceph: the pools that it works in, and those that it only reads; or its rights, where pools do not tell them."""
 
     pools: set[str] = field(default_factory=set)
     reads: set[str] = field(default_factory=set)
+    rights: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -44,11 +45,14 @@ class CephClients:
     def __bool__(self) -> bool:
         return bool(self.by_user)
 
-    def asked(self, user: str, pools: Iterable[str] = (), reads: Iterable[str] = ()) -> None:
+    def asked(
+        self, user: str, pools: Iterable[str] = (), reads: Iterable[str] = (), rights: Mapping[str, str] | None = None
+    ) -> None:
         """Note what the user needs, beside what it needs for others."""
         client = self.by_user.setdefault(user, Client())
         client.pools.update(pools)
         client.reads.update(reads)
+        client.rights.update(rights or {})
 
     @property
     def secrets(self) -> list[str]:
@@ -87,14 +91,22 @@ def ceph_pool(ctx: ServiceContext, use: str) -> str:
 
 
 def ceph_files(
-    ctx: ServiceContext, user: str, *, pools: Sequence[str] = (), reads: Sequence[str] = (), named: Sequence[str] = ()
+    ctx: ServiceContext,
+    user: str,
+    *,
+    pools: Sequence[str] = (),
+    reads: Sequence[str] = (),
+    named: Sequence[str] = (),
+    rights: Mapping[str, str] | None = None,
 ) -> tuple[SecretFile, ...]:
     """The files with which the service reaches Ceph as ``user``: give them to what reads them, as ``config``.
 
     The user may work in the ``pools``, and read those of ``reads``, all by their use as :func:`ceph_pool` has it; ``named`` are
     pools to work in by their own names. Several services may share a user, who then may do what any of them asked for.
+    ``rights`` are Ceph's own words for what a user may (``{"mon": "allow r"}``), for one that makes its pools itself: it then has
+    these and no others.
     """
-    _ask(ctx, user, [*(ceph_pool(ctx, use) for use in pools), *named], [ceph_pool(ctx, use) for use in reads])
+    _ask(ctx, user, [*(ceph_pool(ctx, use) for use in pools), *named], [ceph_pool(ctx, use) for use in reads], rights)
     secret = secret_of(user)
     return (
         SecretFile(f"{_DIRECTORY}/ceph.conf", secret, "ceph.conf"),
@@ -108,7 +120,13 @@ def ceph_user_key(ctx: ServiceContext, user: str) -> SecretKey:
     return SecretKey(secret=secret_of(user), key="key")
 
 
-def _ask(ctx: ServiceContext, user: str, pools: Sequence[str] = (), reads: Sequence[str] = ()) -> None:
+def _ask(
+    ctx: ServiceContext,
+    user: str,
+    pools: Sequence[str] = (),
+    reads: Sequence[str] = (),
+    rights: Mapping[str, str] | None = None,
+) -> None:
     ctx.declared(CEPH)
-    ctx.ceph_clients.asked(user, pools, reads)
+    ctx.ceph_clients.asked(user, pools, reads, rights)
     ctx.allow_egress(*(port for port in PORTS if port not in ctx.egress_ports))

@@ -98,6 +98,7 @@ def _wanted(ctx: ServiceContext) -> dict[str, Any]:
                 "pools": sorted(client.pools),
                 # What it may change it may read.
                 "reads": sorted(client.reads - client.pools),
+                **({"rights": client.rights} if client.rights else {}),
             }
             for user, client in clients
         ],

@@ -4,11 +4,12 @@ Reads the path of a JSON file,
 
     {"rook": NAMESPACE, or "monitors": [HOST:PORT, ...] with "keyring": PATH,
      "pools": [POOL, ...], "application": "rbd", "size": 3,
-     "users": [{"name": "glance", "kept_in": SECRET, "pools": [POOL, ...], "reads": [POOL, ...]}]}
+     "users": [{"name": "glance", "kept_in": SECRET, "pools": [POOL, ...], "reads": [POOL, ...]},
+               {"name": "rgw", ..., "rights": {"mon": "allow rw", ...}}]}
 
-makes what is absent, and gives each user the rights on its pools, no more and no less. Neither a pool nor a user is ever removed:
-what becomes of the data is for a person to decide. Without "size", pools keep the number of copies that they have. Any number of
-these may run at the same time, as often as one likes.
+makes what is absent, and gives each user the rights on its pools, or those that are given whole, no more and no less. Neither
+a pool nor a user is ever removed: what becomes of the data is for a person to decide. Without "size", pools keep the number of
+copies that they have. Any number of these may run at the same time, as often as one likes.
 
 Runs where the program ``ceph`` is. Its Role needs get, create and patch on secrets; with Rook also, in Rook's namespace, get on
 the ConfigMap and the Secret named below.
@@ -195,7 +196,8 @@ def main(arguments: list[str]) -> None:
         for pool in wanted["pools"]:
             ceph.settle_pool(pool, wanted["application"], wanted.get("size"))
         for user in wanted["users"]:
-            key = ceph.settle_user(user["name"], capabilities(user["pools"], user["reads"]))
+            rights = user.get("rights") or capabilities(user["pools"], user["reads"])
+            key = ceph.settle_user(user["name"], rights)
             data = {
                 "ceph.conf": configuration(access.monitors),
                 "keyring": keyring_of(f"client.{user['name']}", key),

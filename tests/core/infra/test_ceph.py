@@ -99,6 +99,18 @@ def test_a_user_may_do_what_any_of_its_services_asked_for(cloud: Callable[..., M
     assert cinder["reads"] == []
 
 
+def test_who_makes_its_pools_itself_has_the_rights_that_it_names(cloud: Callable[..., Made]) -> None:
+    rights = {"mon": "allow rw", "osd": "allow rwx tag rgw *=*"}
+
+    def objects(ctx: ServiceContext) -> None:
+        files = ctx.ceph_files("rgw", rights=rights)
+        ctx.worker("api", command=["objects"], config=[files], probes=Probes(command=("true",)))
+
+    found = wanted(cloud(("objects", objects)))
+    assert found["users"] == [{"name": "rgw", "kept_in": "ceph-client-rgw", "pools": [], "reads": [], "rights": rights}]
+    assert found["pools"] == []
+
+
 def test_who_only_reads_a_pool_does_not_have_it_made(cloud: Callable[..., Made]) -> None:
     found = wanted(cloud(("volumes", volumes)))
     assert found["users"][0]["reads"] == ["images"]

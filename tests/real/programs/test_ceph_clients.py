@@ -96,6 +96,13 @@ def test_a_secret_that_somebody_changed_is_what_it_was_again(clients: Clients, k
     assert clients.secret("changed") == before
 
 
+def test_rights_that_are_given_whole_are_all_that_a_user_has(clients: Clients) -> None:
+    rights = {"mon": "allow rw", "osd": "allow rwx tag rgw *=*"}
+    done = clients.outside({**user("gateway"), "rights": rights})
+    assert done.returncode == 0, done.stdout
+    assert clients.rights("gateway") == rights
+
+
 def test_a_pool_of_something_else_is_left_alone(clients: Clients) -> None:
     clients.ceph.ask("osd", "pool", "create", "files")
     clients.ceph.ask("osd", "pool", "application", "enable", "files", "cephfs")
