@@ -41,7 +41,7 @@ def test_an_object_store_alone_with_keystone_has_no_ceph_that_is_known_of() -> N
     assert problems({"services": ["identity", "object-storage"]}) == ["spec.features.services"]
 
 
-@pytest.mark.parametrize("name", ["heat", "placement", "ceph-rgw"])
+@pytest.mark.parametrize("name", ["heat", "placement"])
 def test_a_service_without_features_has_no_subtree(name: str) -> None:
     assert service(name).features is None
     assert problems({name: {}}) == [f"spec.features.{name}"]
