@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import secrets
 import shutil
+import struct
 import subprocess
 import time
 import uuid
@@ -67,29 +70,34 @@ class CephServer:
         return str(self.ask("auth", "get", "client.admin")[0]["key"])
 
 
+def new_key() -> str:
+    """A key of a user, as Ceph makes them: its kind, the time, its length, and the key."""
+    return base64.b64encode(struct.pack("<HIIH", 1, int(time.time()), 0, 16) + secrets.token_bytes(16)).decode()
+
+
 @contextmanager
-def ceph_server(directory: Path) -> Iterator[CephServer]:
-    """An empty Ceph."""
+def ceph_server(directory: Path, *, host: str = LOOPBACK, port: int = 0, key: str = "") -> Iterator[CephServer]:
+    """An empty Ceph, with this key for its administrator; on a port of its own choice if none is given."""
     lacking = [name for name in ("ceph", "ceph-mon", "ceph-osd", "ceph-authtool", "monmaptool") if not shutil.which(name)]
     if lacking:
         absent(f"no {' and no '.join(lacking)} (Debian: apt-get install ceph-common ceph-mon ceph-osd)")
     for name in ("mon", "osd", "run"):
         (directory / name).mkdir(parents=True)
-    port, fsid, keyring, config = free_port(), str(uuid.uuid4()), directory / "keyring", directory / "ceph.conf"
+    port, key = port or free_port(), key or new_key()
+    fsid, keyring, config = str(uuid.uuid4()), directory / "keyring", directory / "ceph.conf"
     classes = next(Path("/usr/lib").glob("**/rados-classes"), Path("/usr/lib/rados-classes"))
-    config.write_text(
-        _CONFIGURATION.format(address=f"{LOOPBACK}:{port}", host=LOOPBACK, fsid=fsid, directory=directory, classes=classes)
-    )
+    config.write_text(_CONFIGURATION.format(address=f"{host}:{port}", host=host, fsid=fsid, directory=directory, classes=classes))
     every = [part for daemon in ("mon", "osd", "mgr") for part in ("--cap", daemon, "allow *")]
     for command in (
         ["ceph-authtool", "--create-keyring", str(keyring), "--gen-key", "-n", "mon.", "--cap", "mon", "allow *"],
-        ["ceph-authtool", str(keyring), "--gen-key", "-n", "client.admin", *every],
-        ["monmaptool", "--create", "--addv", "a", f"[v2:{LOOPBACK}:{port}]", "--fsid", fsid, f"{directory}/monmap"],
+        ["ceph-authtool", str(keyring), "--add-key", key, "-n", "client.admin", *every],
+        ["monmaptool", "--create", "--addv", "a", f"[v2:{host}:{port}]", "--fsid", fsid, f"{directory}/monmap"],
         ["ceph-mon", "-c", str(config), "--mkfs", "-i", "a", "--monmap", f"{directory}/monmap", "--keyring", str(keyring)],
     ):
         run_checked(command, os.environ)
-    server = CephServer(monitor=f"{LOOPBACK}:{port}", keyring=keyring, config=config)
-    with served(["ceph-mon", "-c", str(config), "-i", "a", "-f"], os.environ, port, directory / "mon.log"), _osd(server):
+    server = CephServer(monitor=f"{host}:{port}", keyring=keyring, config=config)
+    monitor = ["ceph-mon", "-c", str(config), "-i", "a", "-f"]
+    with served(monitor, os.environ, port, directory / "mon.log", host=host), _osd(server):
         yield server
 
 

@@ -41,24 +41,24 @@ def run_checked(command: Sequence[str], env: Mapping[str, str]) -> None:
 
 
 @contextmanager
-def served(command: Sequence[str], env: Mapping[str, str], port: int, log: Path) -> Iterator[None]:
-    """Run a program that listens on ``port`` while the context lasts. ServerError when it does not come up."""
+def served(command: Sequence[str], env: Mapping[str, str], port: int, log: Path, *, host: str = LOOPBACK) -> Iterator[None]:
+    """Run a program that listens on ``port`` of ``host`` while the context lasts. ServerError when it does not come up."""
     with log.open("wb") as stream, subprocess.Popen(command, env=dict(env), stdout=stream, stderr=stream) as process:
         try:
-            _wait_for(process, port, log)
+            _wait_for(process, (host, port), log)
             yield
         finally:
             process.terminate()
 
 
-def _wait_for(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _wait_for(process: subprocess.Popen[bytes], address: tuple[str, int], log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
-    while not _is_open(port):
+    while not _is_open(address):
         if process.poll() is not None or time.monotonic() > deadline:
             raise ServerError(f"{process.args!r} did not start:\n{log.read_text(errors='replace')[-2000:]}")
         time.sleep(0.1)
 
 
-def _is_open(port: int) -> bool:
+def _is_open(address: tuple[str, int]) -> bool:
     with socket.socket() as probe:
-        return probe.connect_ex((LOOPBACK, port)) == 0
+        return probe.connect_ex(address) == 0

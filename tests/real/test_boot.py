@@ -6,7 +6,8 @@ Once for all of them together. `pytest -m soak -k glance tests/real/test_boot.py
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -26,10 +27,21 @@ ALL = scenarios()
 TOGETHER = {name: scenario for name, scenario in ALL.items() if not scenario.alone}
 
 
+@contextmanager
+def beside(chosen: Mapping[str, Scenario], folder: Path) -> Iterator[None]:
+    """What these scenarios have beside the cloud."""
+    with ExitStack() as stack:
+        for name, scenario in chosen.items():
+            if scenario.beside:
+                (folder / name).mkdir()
+                stack.enter_context(scenario.beside(folder / name))
+        yield
+
+
 def shown(chosen: Mapping[str, Scenario], folder: Path, subtests: pytest.Subtests, capsys: pytest.CaptureFixture[str]) -> None:
     """Boot a cloud of these scenarios' services, print what ran, and let each show what it has to."""
     given = [o for scenario in chosen.values() for o in scenario.objects]
-    with booted([*synthesised(deployment_of(list(chosen.values())), folder), *given]) as node:
+    with booted([*synthesised(deployment_of(list(chosen.values())), folder), *given]) as node, beside(chosen, folder):
         seconds = node.wait(PATIENCE_SECONDS)
         with capsys.disabled():  # for people, and past the processes of pytest-xdist, which keep their output to themselves
             print(f"\n{node.table()}\n  all of it after {seconds:.0f} s", file=sys.stderr)  # noqa: T201

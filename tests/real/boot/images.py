@@ -42,6 +42,7 @@ PROJECTS = (
 
 # What containers run that is not from PyPI or built here, and the package of Debian that has it.
 PROGRAMS = {
+    "ceph": "ceph-common",
     "chroot": "coreutils",
     "dnsmasq": "dnsmasq-base",
     "haproxy": "haproxy",
@@ -57,6 +58,7 @@ PROGRAMS = {
     "qemu-img": "qemu-utils",
     "qemu-system-x86_64": "qemu-system-x86",
     "rabbitmqctl": "rabbitmq-server",
+    "radosgw": "radosgw",
     "setpriv": "util-linux",
     "unshare": "util-linux",
     "virsh": "libvirt-clients",
@@ -111,6 +113,8 @@ def local_images() -> dict[str, Image]:
             users={"rabbitmq": 999},
             environment={"LANG": "C.UTF-8", "RUNNING_UNDER_SYSTEMD": "true"},  # Debian's start script would change its user
         ),
+        "ceph": Image(users={"ceph": 167}),
+        "ceph-config-helper": Image(),
         "haproxy": Image(),
         "libvirt": Image(users={"nova": OPENSTACK_UID, "libvirt-qemu": 64055}),
         "openvswitch": Image(),

@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,7 @@ class Scenario:
 
     ``spec`` is laid over the deployment; ``objects`` are those that the operator makes beside the output. ``shows`` are
     functions whose names are sentences; each gets the cloud. ``alone`` leaves it out of the cloud that all scenarios share.
+    ``beside`` runs what is not of the cloud, on the network of its node and while the cloud lasts; it gets an empty directory.
     """
 
     services: Sequence[str]
@@ -60,6 +61,7 @@ class Scenario:
     objects: Sequence[Object] = ()
     shows: Sequence[Callable[[RunningCloud], None]] = ()
     alone: bool = False
+    beside: Callable[[Path], AbstractContextManager[object]] | None = None
 
 
 @dataclass(frozen=True)
