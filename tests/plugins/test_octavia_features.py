@@ -14,9 +14,8 @@ def test_the_management_network_is_that_of_the_reference() -> None:
     }
 
 
-def test_amphorae_carry_load_balancers_and_tungsten_fabric_does_it_itself() -> None:
+def test_amphorae_carry_load_balancers() -> None:
     assert cloud().features_of("octavia", OctaviaFeatures).default_provider == "amphorav2"
-    assert cloud(NO_FLOATING, preset="compute-tf").features_of("octavia", OctaviaFeatures).default_provider == "tungstenfabric"
 
 
 def test_the_provider_ovn_goes_with_the_backend_ovn() -> None:
@@ -25,10 +24,14 @@ def test_the_provider_ovn_goes_with_the_backend_ovn() -> None:
     assert problems({**octavia, "neutron": {"backend": "ml2/ovn"}}) == []
 
 
-def test_amphorae_go_with_every_backend() -> None:
-    octavia = {"octavia": {"default_provider": "amphorav2"}}
-    assert problems({**octavia, "neutron": {"backend": "ml2/ovn"}}) == []
-    assert problems({**octavia, **NO_FLOATING}, preset="compute-tf") == []
+def test_amphorae_go_with_ovn_too() -> None:
+    assert problems({"octavia": {"default_provider": "amphorav2"}, "neutron": {"backend": "ml2/ovn"}}) == []
+
+
+def test_tungsten_fabric_comes_without_load_balancers_and_is_refused_with_them() -> None:
+    assert "load-balancer" not in cloud(NO_FLOATING, preset="compute-tf").selected
+    wanted = {**NO_FLOATING, "services": [*CORE, "key-manager", "load-balancer"]}
+    assert problems(wanted, preset="compute-tf") == ["spec.features.services"]
 
 
 def test_several_subnets_that_do_not_overlap_are_taken_of_ipv6_too() -> None:

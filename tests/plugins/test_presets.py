@@ -8,7 +8,7 @@ from tests.plugins.cloud import cloud, services
 CORE = {"identity", "dashboard", "image", "compute", "networking", "placement"}
 COMPUTE = CORE | {"block-storage", "dns", "orchestration", "load-balancer", "key-manager"}
 ON_REQUEST = {"object-storage", "instance-ha", "tempest", "alarming", "metering", "metric"}
-PRESETS = {"core": CORE, "compute": COMPUTE, "compute-tf": COMPUTE}
+PRESETS = {"core": CORE, "compute": COMPUTE, "compute-tf": COMPUTE - {"load-balancer"}}
 
 
 @pytest.mark.parametrize(("preset", "selected"), PRESETS.items())

@@ -23,7 +23,7 @@ class OctaviaFeatures(SpecModel):
     """Load balancing: Octavia."""
 
     default_provider: Literal["amphorav2", "ovn", "tungstenfabric"] = "amphorav2"
-    """What carries a load balancer of which the user does not say it: amphorav2 (servers with HAProxy), ovn with the
-    backend ml2/ovn, tungstenfabric with Tungsten Fabric (the default with the preset compute-tf)."""
+    """What carries a load balancer of which the user does not say it: amphorav2 (servers with HAProxy), or ovn with the
+    backend ml2/ovn. No published image has the driver tungstenfabric: it is refused."""
     lb_network: LbNetwork = LbNetwork(subnets=[Subnet(range="10.255.0.0/16", pool_start="10.255.1.0", pool_end="10.255.255.254")])
     """The network on which Octavia reaches its amphorae."""

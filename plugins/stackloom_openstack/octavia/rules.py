@@ -14,20 +14,29 @@ if TYPE_CHECKING:
     from stackloom.spec.deployment import OpenStackDeployment
 
 PATH = "spec.features.octavia"
-BACKEND_OF = {"ovn": "ml2/ovn", "tungstenfabric": "tungstenfabric"}
 
 
 def rules(deployment: OpenStackDeployment) -> Iterator[Problem]:
     """Problems of load balancing: a provider that the network lacks, a management network that cannot be made."""
     octavia = deployment.features_of("octavia", OctaviaFeatures)
     backend = deployment.feature("neutron.backend")
-    needed = BACKEND_OF.get(octavia.default_provider, backend)
-    by_preset = deployment.spec.preset == "compute-tf" and octavia.default_provider == "tungstenfabric"
-    if needed != backend and not by_preset:  # with the preset it is the network's backend that is wrong
+    if deployment.spec.preset == "compute-tf":
+        yield Problem(
+            path="spec.features.services",
+            what="Octavia reaches no amphorae through Tungsten Fabric, and no published image has its own driver",
+            hint="Leave load-balancer out, or choose another network",
+        )
+    elif octavia.default_provider == "tungstenfabric":
         yield Problem(
             path=f"{PATH}.default_provider",
-            what=f"the provider {octavia.default_provider} needs the network's backend {needed}, and that is {backend}",
-            hint=f"Set it to amphorav2, or spec.features.neutron.backend to {needed}",
+            what="no published image has the provider tungstenfabric",
+            hint="Set it to amphorav2, or with spec.features.neutron.backend ml2/ovn to ovn",
+        )
+    elif octavia.default_provider == "ovn" and backend != "ml2/ovn":
+        yield Problem(
+            path=f"{PATH}.default_provider",
+            what=f"the provider ovn needs the network's backend ml2/ovn, and that is {backend}",
+            hint="Set it to amphorav2, or spec.features.neutron.backend to ml2/ovn",
         )
     yield from _subnets(octavia.lb_network.subnets)
 

@@ -1,0 +1,1 @@
+"""What runs inside the cluster for Octavia: shipped as it stands, beside the core's own programs."""
