@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -42,8 +42,10 @@ def interface(programs: None) -> ModuleType:
 
 
 @pytest.fixture
-def controller(programs: None) -> ModuleType:
-    return importlib.import_module("octavia_controller")
+def controller(programs: None) -> Iterator[ModuleType]:
+    before = signal.getsignal(signal.SIGTERM)
+    yield importlib.import_module("octavia_controller")
+    signal.signal(signal.SIGTERM, before)
 
 
 def port(host: str, *addresses: str) -> dict[str, Any]:
@@ -232,23 +234,25 @@ def test_a_node_whose_port_is_not_there_yet_waits(controller: ModuleType, whole:
         controller.find(whole, SETTINGS, "gw1")
 
 
-def test_a_gateway_that_came_is_told_by_a_signal(controller: ModuleType, whole: Any, tmp_path: Path):
+def test_a_gateway_that_came_is_news_and_a_neutron_that_is_away_is_none(controller: ModuleType, whole: Any):
     known = controller.find(with_ports(whole, port("gw1", "10.255.1.9")), SETTINGS, "gw1")
+    assert controller.news(whole, SETTINGS, "gw1", known) is None
     with_ports(whole, port("gw1", "10.255.1.9"), port("gw2", "10.255.1.10"))
-    now, number = controller.look_again(whole, SETTINGS, "gw1", known, tmp_path / "found.conf")
-    assert number == signal.SIGHUP
-    assert "10.255.1.10:5555" in (tmp_path / "found.conf").read_text()
-    assert controller.look_again(whole, SETTINGS, "gw1", now, tmp_path / "found.conf") == (now, 0)
-
-
-def test_another_network_starts_the_controller_anew(controller: ModuleType, whole: Any, tmp_path: Path):
-    known = controller.find(with_ports(whole, port("gw1", "10.255.1.9")), SETTINGS, "gw1")
-    with_ports(whole, port("gw1", "10.255.1.77"))
-    assert controller.look_again(whole, SETTINGS, "gw1", known, tmp_path / "found.conf")[1] == signal.SIGTERM
-
-
-def test_a_neutron_that_is_away_changes_nothing(controller: ModuleType, whole: Any, tmp_path: Path):
-    known = controller.find(with_ports(whole, port("gw1", "10.255.1.9")), SETTINGS, "gw1")
+    assert controller.news(whole, SETTINGS, "gw1", known).controllers == ("10.255.1.10:5555", "10.255.1.9:5555")
     whole.there["networks"] = []
-    assert controller.look_again(whole, SETTINGS, "gw1", known, tmp_path / "found.conf") == (known, 0)
-    assert not (tmp_path / "found.conf").exists()
+    assert controller.news(whole, SETTINGS, "gw1", known) is None
+
+
+def test_a_command_is_ended_by_news(controller: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setattr(controller, "PAUSE_SECONDS", 0.2)
+    ended = tmp_path / "ended"
+    code = f"trap 'echo > {ended}; exit 0' TERM; while true; do sleep 0.05; done"
+    looked = iter([None, "news"])
+    assert controller.run_until_news(["sh", "-c", code], lambda: next(looked)) == "news"
+    assert ended.exists()
+
+
+def test_where_the_command_ends_by_itself_so_does_the_program(controller: ModuleType):
+    with pytest.raises(SystemExit) as left:
+        controller.run_until_news(["sh", "-c", "exit 3"], lambda: None)
+    assert left.value.code == 3

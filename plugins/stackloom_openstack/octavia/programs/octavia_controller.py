@@ -3,9 +3,9 @@
 SETTINGS is the JSON of octavia_resources.py, with ``"heartbeat_port": 5555``. What is found by it is written to FOUND, a file of
 options that the command reads: the ids of the network and of the security group of amphorae, whose project their image is in,
 where this node's health manager listens, and where all of them do. These come and go with gateways: they are looked for every
-minute, and the command is told with SIGHUP, upon which it reads the file again. New amphorae hear of them; those that run keep
-what they were told. Should anything else change, the command is ended, and its container starts it anew.
-NETWORK_URL is Neutron's, OS_* Octavia's account.
+minute, and when something is new the command is ended and started anew. It could be told by SIGHUP to read its options again, but
+workers that were told so take nothing more from their bus. New amphorae hear of what is new; those that run keep what they were
+told. NETWORK_URL is Neutron's, OS_* Octavia's account.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,41 +77,41 @@ def find(neutron: Network, settings: Mapping[str, Any], host: str) -> Found:
     return Found(network["id"], group["id"], neutron.project, listening(own), heard(ports, settings["heartbeat_port"]))
 
 
-def look_again(neutron: Network, settings: Mapping[str, Any], host: str, known: Found, file: Path) -> tuple[Found, int]:
-    """What is there now, and the signal for the command: 0 where there is nothing new."""
+def news(neutron: Network, settings: Mapping[str, Any], host: str, known: Found) -> Found | None:
+    """What is there now, if it is not what is known."""
     try:
         now = find(neutron, settings, host)
     except Failure as failure:
         say(f"going on with what is known: {failure}")
-        return known, 0
-    if now == known:
-        return known, 0
-    file.write_text(now.text, encoding="utf-8")
-    if replace(now, controllers=known.controllers) == known:
-        say(f"health managers are at {', '.join(now.controllers)}")
-        return now, signal.SIGHUP
-    say("the network of amphorae is another one: starting anew")
-    return now, signal.SIGTERM
+        return None
+    return now if now != known else None
 
 
-def main(arguments: list[str]) -> None:
-    """Start the command, and keep it informed while it runs."""
-    if len(arguments) < 3:
-        raise Failure("usage: octavia_controller.py SETTINGS FOUND COMMAND...")
-    settings, file, command = read_json(arguments[0]), Path(arguments[1]), arguments[2:]
-    neutron, host = Network.as_octavia(), socket.gethostname()
-    known = patiently(lambda: find(neutron, settings, host), Absent, seconds=PATIENCE_SECONDS)
-    file.write_text(known.text, encoding="utf-8")
-    # In a session of its own: what it sends to all of its processes is not for this one.
-    child = subprocess.Popen(command, start_new_session=True)  # noqa: S603
+def run_until_news(command: Sequence[str], look: Callable[[], Found | None]) -> Found:
+    """Run the command until there is something new, and end it then. Where it ends by itself, so does this program."""
+    child = subprocess.Popen(command)  # noqa: S603
     signal.signal(signal.SIGTERM, lambda *_: child.terminate())
     while True:
         try:
             sys.exit(child.wait(PAUSE_SECONDS))
         except subprocess.TimeoutExpired:
-            known, number = look_again(neutron, settings, host, known, file)
-            if number:
-                child.send_signal(number)
+            if now := look():
+                child.terminate()
+                child.wait()
+                return now
+
+
+def main(arguments: list[str]) -> None:
+    """Start the command, and start it anew when there is something new."""
+    if len(arguments) < 3:
+        raise Failure("usage: octavia_controller.py SETTINGS FOUND COMMAND...")
+    settings, file, command = read_json(arguments[0]), Path(arguments[1]), arguments[2:]
+    neutron, host = Network.as_octavia(), socket.gethostname()
+    known = patiently(lambda: find(neutron, settings, host), Absent, seconds=PATIENCE_SECONDS)
+    while True:
+        file.write_text(known.text, encoding="utf-8")
+        say(f"health managers are at {', '.join(known.controllers)}")
+        known = run_until_news(command, partial(news, neutron, settings, host, known))
 
 
 if __name__ == "__main__":
