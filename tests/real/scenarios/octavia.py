@@ -169,6 +169,34 @@ def an_amphora_is_heard_on_the_gateways_address_in_the_network(cloud: RunningClo
     gone(cloud, balancer)
 
 
+def one_that_fails_over_gets_another_amphora(cloud: RunningCloud) -> None:
+    balancer = made(cloud, "fails")
+
+    def amphorae() -> set[str]:
+        found = [one for one in balancers(cloud).amphorae() if one.loadbalancer_id == balancer.id]
+        return {one.id for one in found if one.status == "ALLOCATED"}
+
+    before = amphorae()
+    balancers(cloud).failover_load_balancer(balancer.id)
+    until(lambda: amphorae() and not amphorae() & before, "another amphora")
+    active(cloud, balancer)
+    gone(cloud, balancer)
+
+
+def a_gateway_that_comes_is_told_to_workers_which_then_build_on(cloud: RunningCloud) -> None:
+    network = cloud.admin.network
+    (own_port,) = network.ports(device_owner="Octavia:health-mgr")
+    like = {"network_id": own_port.network_id, "project_id": own_port.project_id, "device_owner": own_port.device_owner}
+    worker = cloud.node.container("octavia-worker")
+    began = worker.first_process()
+    other = network.create_port(name="octavia-controller-elsewhere", **like)
+    told = f"{other.fixed_ips[0]['ip_address']}:5555"
+    until(lambda: told in worker.run(["cat", "/run/octavia/found.conf"]).stdout, "the address of the other gateway")
+    gone(cloud, made(cloud, "after"))
+    assert worker.first_process() == began  # the container was not started anew
+    network.delete_port(other)
+
+
 SCENARIO = Scenario(
     services=["load-balancer", "key-manager", *nova.SCENARIO.services],
     spec=patched(
@@ -182,5 +210,7 @@ SCENARIO = Scenario(
         what_is_built_is_a_job_in_etcd_until_it_is_done,
         a_driver_asks_through_the_sockets_of_the_agent_beside_the_api,
         an_amphora_is_heard_on_the_gateways_address_in_the_network,
+        one_that_fails_over_gets_another_amphora,
+        a_gateway_that_comes_is_told_to_workers_which_then_build_on,
     ],
 )
